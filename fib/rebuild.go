@@ -1,0 +1,45 @@
+package fib
+
+// entry is a key and its value word.
+type entry struct {
+	k Key
+	v value
+}
+
+// rebuild replaces the array by one without dead slots, of the size that suits
+// the entries, with the entry more in it if there is one. Readers go on in the
+// old array until the new one is complete. The lock is held.
+func (t *Table) rebuild(more *entry) {
+	old := t.array.Load()
+	for size := bucketsFor(t.learned + t.static); ; size *= 2 {
+		a := newArray(size)
+		// From here on every refresh in old is repeated in a, if it is there.
+		old.next.Store(a)
+		if t.copyTo(a, old) && (more == nil || a.place(more.k, more.v)) {
+			t.array.Store(a)
+			return
+		}
+	}
+}
+
+// copyTo copies the entries of old. It reports false when a bucket's
+// neighbourhood is full.
+func (t *Table) copyTo(a, old *array) bool {
+	for k, s := range old.each {
+		v := s.load()
+		if !t.held(v) {
+			// A Lookup may still be in the old array when the generation of
+			// this port comes round.
+			s.store(0)
+			continue
+		}
+		if !a.place(k, v) {
+			return false
+		}
+		// A refresh between the load and place did not find k in a.
+		if r := s.load(); r != v {
+			a.touch(k, r)
+		}
+	}
+	return true
+}
