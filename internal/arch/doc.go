@@ -1,0 +1,6 @@
+// Package arch holds who may import whom in weft, as a test.
+//
+// # Concurrency
+//
+// There is nothing to call.
+package arch
