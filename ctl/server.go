@@ -1,0 +1,128 @@
+package ctl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	stdlog "log"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+const (
+	// maxBody bounds a request: a configuration of some ten thousand ports.
+	maxBody = 1 << 20
+	// maxHeader is ample for the headers of curl and of Client.
+	maxHeader = 16 << 10
+
+	// A client is on the same machine; one that takes longer is stuck.
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	idleTimeout   = time.Minute
+	// writeTimeout includes the work: an apply of a thousand ports.
+	writeTimeout = 5 * time.Minute
+)
+
+// Server answers the control API from a [Backend].
+type Server struct {
+	backend Backend
+	log     zerolog.Logger
+	http    *http.Server
+}
+
+// NewServer makes a server; [Server.Serve] starts it.
+func NewServer(b Backend, log zerolog.Logger) *Server {
+	s := &Server{backend: b, log: log}
+	s.http = &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          stdlog.New(logWriter{log}, "", 0),
+	}
+	return s
+}
+
+// Serve answers requests until Shutdown, and closes l. It gives nil after Shutdown.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown stops accepting, lets requests finish until ctx ends, and then
+// cuts the connections.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		return errors.Join(err, s.http.Close())
+	}
+	return nil
+}
+
+// ServeHTTP answers one request; Serve is the way to use it outside of tests.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.http.Handler.ServeHTTP(w, r) }
+
+// reply is what a call gives: a body to show, or none.
+type reply struct {
+	status   int
+	body     any
+	location string
+}
+
+// call answers one request. An error becomes a reply of its own.
+type call func(r *http.Request) (reply, error)
+
+// answer runs the call and writes what comes of it.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, c call) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	rep, err := c(r)
+	if err != nil {
+		rep = s.failure(r, err)
+	}
+	s.log.Debug().Str("method", r.Method).Str("path", r.URL.Path).Int("status", rep.status).Msg("control request")
+	if rep.location != "" {
+		w.Header().Set("Location", rep.location)
+	}
+	if rep.body == nil {
+		w.WriteHeader(rep.status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(rep.status)
+	if err := json.NewEncoder(w).Encode(rep.body); err != nil {
+		s.log.Debug().Err(err).Msg("control client went away")
+	}
+}
+
+// failureBody is what a client gets in place of the result.
+type failureBody struct {
+	Error string `json:"error"`
+}
+
+func (s *Server) failure(r *http.Request, err error) reply {
+	status := StatusOf(err)
+	if status >= http.StatusInternalServerError {
+		s.log.Error().Err(err).Str("method", r.Method).Str("path", r.URL.Path).Msg("control request failed")
+	}
+	return reply{status: status, body: failureBody{oneLine(err.Error())}}
+}
+
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+// logWriter passes net/http's complaints on.
+type logWriter struct{ log zerolog.Logger }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.log.Warn().Msg(oneLine(string(p)))
+	return len(p), nil
+}
