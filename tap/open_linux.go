@@ -1,0 +1,260 @@
+package tap
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"unsafe"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"weft/frame"
+)
+
+const (
+	tunPath = "/dev/net/tun"
+
+	// txQueueLen is the interface's transmit queue in frames. It is what
+	// overflows while the reader sleeps: with the kernel's 1000 the loss-free
+	// rate of 64-byte frames was 260 thousand a second, with 5000 it was 890.
+	txQueueLen = 5000
+
+	// gsoMaxSize is the largest superframe in bytes that the interface is
+	// given. Cut into segments of 1448 bytes, each with 58 bytes of tunnel
+	// headers, 61 KB stay within the 65,507 bytes of one UDP_SEGMENT send.
+	gsoMaxSize = 61000
+
+	// linkSpeed in Mb/s. The kernel reports 10 for a TAP, which skews OSPF
+	// costs and bonding.
+	linkSpeed = 10000
+)
+
+// Open makes the interface, configures it and sets it up. Nothing is left of
+// it when it fails.
+func Open(c Config) (*Port, error) {
+	p := &Port{ifName: c.IfName, mtu: c.MTU}
+	err := InNamespace(c.NetNS, func() error {
+		if err := p.open(c); err != nil {
+			return err
+		}
+		if err := p.configure(c); err != nil {
+			return errors.Join(fmt.Errorf("configure interface %q: %w", c.IfName, err), p.dev.close())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// open makes the interface with the backend asked for.
+func (p *Port) open(c Config) error {
+	// TUNSETIFF would quietly attach to a persistent TAP of that name.
+	if _, err := net.InterfaceByName(c.IfName); err == nil {
+		return fmt.Errorf("%w: %q", ErrExists, c.IfName)
+	}
+	if c.Backend == Portable {
+		dev, err := openWater(c.IfName)
+		p.dev = dev
+		return openError(c.IfName, err)
+	}
+	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return openError(c.IfName, err)
+	}
+	if err := attach(fd, c.IfName); err != nil {
+		unix.Close(fd)
+		return openError(c.IfName, err)
+	}
+	if !c.NoOffload {
+		p.features = negotiate(fd)
+	}
+	p.dev, err = newQueue(fd, p.features)
+	return err
+}
+
+func attach(fd int, ifName string) error {
+	ifr, err := unix.NewIfreq(ifName)
+	if err != nil {
+		return err
+	}
+	ifr.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	return unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr)
+}
+
+// negotiate asks for the offloads, most first: USO came with Linux 6.2, and a
+// kernel that knows none still works.
+func negotiate(fd int) Features {
+	const (
+		tso = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
+		uso = tso | unix.TUN_F_USO4 | unix.TUN_F_USO6
+	)
+	switch {
+	case unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, uso) == nil:
+		return Features{Checksum: true, TSO: true, USO: true}
+	case unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, tso) == nil:
+		return Features{Checksum: true, TSO: true}
+	case unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM) == nil:
+		return Features{Checksum: true}
+	}
+	return Features{}
+}
+
+func openError(ifName string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("open %s: not there (load the kernel module: modprobe tun; in a container pass the device: --device %s)", tunPath, tunPath)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("open TAP %q: not permitted (weft needs CAP_NET_ADMIN in its network namespace and access to %s: run it as root, or under unshare --user --map-root-user --net with chmod 0666 %s)", ifName, tunPath, tunPath)
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("%w: %q", ErrExists, ifName)
+	}
+	return fmt.Errorf("open TAP %q: %w", ifName, err)
+}
+
+// configure gives the interface what the configuration says and sets it up.
+func (p *Port) configure(c Config) error {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	link, err := h.LinkByName(c.IfName)
+	if err != nil {
+		return err
+	}
+	if !c.MAC.IsZero() {
+		if err := h.LinkSetHardwareAddr(link, c.MAC[:]); err != nil {
+			return fmt.Errorf("set MAC %s: %w", c.MAC, err)
+		}
+	}
+	if c.MTU != 0 {
+		if err := h.LinkSetMTU(link, c.MTU); err != nil {
+			return fmt.Errorf("set MTU %d: %w", c.MTU, err)
+		}
+	}
+	if err := h.LinkSetTxQLen(link, txQueueLen); err != nil {
+		return fmt.Errorf("set transmit queue: %w", err)
+	}
+	// Kernels before 4.16 cannot, and do without.
+	_ = h.LinkSetGSOMaxSize(link, gsoMaxSize)
+	_ = setLinkSpeed(c.IfName, linkSpeed)
+	for _, a := range c.Addresses {
+		if err := addAddress(h, link, a); err != nil {
+			return fmt.Errorf("add address %s: %w", a, err)
+		}
+	}
+	if err := h.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	// The kernel makes an address for a TAP when it is created; read it back.
+	if link, err = h.LinkByName(c.IfName); err != nil {
+		return err
+	}
+	if hw := link.Attrs().HardwareAddr; len(hw) == 6 {
+		p.mac = frame.MAC(hw)
+	}
+	return nil
+}
+
+func addAddress(h *netlink.Handle, link netlink.Link, a netip.Prefix) error {
+	addr := &netlink.Addr{IPNet: &net.IPNet{
+		IP:   a.Addr().AsSlice(),
+		Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen()),
+	}}
+	if a.Addr().Is6() {
+		// The address was assigned by who runs the network: without duplicate
+		// address detection it can be used at once, as container runtimes do.
+		addr.Flags = unix.IFA_F_NODAD
+	}
+	return h.AddrAdd(link, addr)
+}
+
+// Reconfigure changes MTU, MAC and addresses of the interface while it runs.
+// from is what it was opened with.
+func (p *Port) Reconfigure(from, to Config) error {
+	return InNamespace(to.NetNS, func() error {
+		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		link, err := h.LinkByName(to.IfName)
+		if err != nil {
+			return err
+		}
+		if to.MTU != from.MTU {
+			if err := h.LinkSetMTU(link, to.MTU); err != nil {
+				return fmt.Errorf("set MTU %d: %w", to.MTU, err)
+			}
+		}
+		if to.MAC != from.MAC && !to.MAC.IsZero() {
+			if err := h.LinkSetHardwareAddr(link, to.MAC[:]); err != nil {
+				return fmt.Errorf("set MAC %s: %w", to.MAC, err)
+			}
+			p.mac = to.MAC
+		}
+		old := map[netip.Prefix]bool{}
+		for _, a := range from.Addresses {
+			old[a] = true
+		}
+		for _, a := range to.Addresses {
+			if old[a] {
+				delete(old, a)
+				continue
+			}
+			if err := addAddress(h, link, a); err != nil && !errors.Is(err, unix.EEXIST) {
+				return fmt.Errorf("add address %s: %w", a, err)
+			}
+		}
+		for a := range old {
+			ipnet := &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}
+			if err := h.AddrDel(link, &netlink.Addr{IPNet: ipnet}); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+				return fmt.Errorf("remove address %s: %w", a, err)
+			}
+		}
+		return nil
+	})
+}
+
+// ethtoolCmd is struct ethtool_cmd of linux/ethtool.h.
+type ethtoolCmd struct {
+	cmd, supported, advertising         uint32
+	speed                               uint16
+	duplex, port, phy, transceiver      uint8
+	autoneg, mdio                       uint8
+	maxTx, maxRx                        uint32
+	speedHi                             uint16
+	mdix, mdixCtrl                      uint8
+	lpAdvertising, reserved0, reserved1 uint32
+}
+
+// setLinkSpeed sets what the interface reports, in Mb/s, full duplex.
+func setLinkSpeed(ifName string, mbps uint32) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	cmd := ethtoolCmd{
+		cmd:   unix.ETHTOOL_SSET,
+		speed: uint16(mbps), speedHi: uint16(mbps >> 16),
+		duplex: 1, // DUPLEX_FULL
+	}
+	req := struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte // the kernel copies a whole struct ifreq
+	}{data: unsafe.Pointer(&cmd)}
+	copy(req.name[:unix.IFNAMSIZ-1], ifName)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req))); errno != 0 {
+		return errno
+	}
+	return nil
+}

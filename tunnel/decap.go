@@ -1,0 +1,173 @@
+package tunnel
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+
+	"weft/frame"
+	"weft/frame/offload"
+)
+
+// datagram is what one receive gave: a VXLAN packet, or a train of them that
+// the kernel put together.
+type datagram struct {
+	mem       []byte
+	n         int // bytes of mem in use
+	seg       int // length of each packet of a train, 0 where the kernel says nothing
+	from      netip.Addr
+	tos       uint8
+	truncated bool
+}
+
+// Rx is the VTEP's receive queue.
+type Rx struct {
+	vtep *VTEP
+	recv receiver
+	co   offload.Coalescer
+
+	datagrams []datagram // of the last receive
+	next      int        // the first that is not in a batch yet
+	count     int
+	rest      []byte // of the datagram before next: packets not in a batch yet
+	restSeg   int
+
+	// The hop of the datagram before next, looked up once a datagram.
+	hop  *Hop
+	tos  uint8
+	hint int
+}
+
+func newRx(v *VTEP) *Rx {
+	r := &Rx{vtep: v, datagrams: make([]datagram, recvBatch)}
+	mem := make([][]byte, recvBatch)
+	for i := range mem {
+		mem[i] = make([]byte, datagramLen)
+		r.datagrams[i].mem = mem[i]
+	}
+	r.recv.init(v, mem)
+	return r
+}
+
+// ReadBatch fills b with decapsulated frames; vswitch.Rx has its contract.
+// TCP segments that follow each other come as one superframe.
+func (r *Rx) ReadBatch(b *frame.Batch) error {
+	b.Reset()
+	r.co.Begin(b)
+	for b.Len() == 0 {
+		if len(r.rest) == 0 && r.next == r.count {
+			if err := r.receive(); err != nil {
+				return err
+			}
+		}
+		for !b.Full() && r.nextPacket() {
+			r.decapsulate(b)
+		}
+	}
+	r.co.Finish()
+	return nil
+}
+
+// receive waits for datagrams. An error that the socket reports of its past,
+// such as an ICMP message or a link that went down, is not the end of it.
+func (r *Rx) receive() error {
+	n, lost, err := r.recv.receive(r.datagrams)
+	if lost > 0 {
+		r.vtep.counters.Drop(frame.DropQueueFull, uint64(lost))
+	}
+	r.next, r.count = 0, n
+	if err != nil && errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// nextPacket makes sure that rest begins with a packet of a known hop.
+func (r *Rx) nextPacket() bool {
+	for len(r.rest) == 0 {
+		if r.next == r.count {
+			return false
+		}
+		r.open(&r.datagrams[r.next])
+		r.next++
+	}
+	return true
+}
+
+// open looks at a datagram as a whole: who sent it, and whether it is a train.
+func (r *Rx) open(d *datagram) {
+	mem := d.mem[:d.n]
+	seg := len(mem)
+	r.hint = 0
+	if d.seg > 0 && d.seg < len(mem) {
+		// A kernel VXLAN device on the same machine hands over an inner
+		// superframe as one datagram, with the inner segment size in the
+		// control message. In a train every packet fits its segment.
+		if innerLen(mem) > d.seg {
+			r.hint = d.seg
+		} else {
+			seg = d.seg
+		}
+	}
+	packets := uint64((len(mem) + seg - 1) / max(seg, 1))
+	switch hop := (*r.vtep.hops.Load())[d.from]; {
+	case hop == nil:
+		r.vtep.counters.Drop(frame.DropUnknownVTEP, max(packets, 1))
+	case d.truncated:
+		hop.counters.Drop(frame.DropMalformed, packets)
+	case len(mem) == 0:
+		hop.counters.Drop(frame.DropBadVXLANHeader, 1)
+	default:
+		r.hop, r.tos, r.rest, r.restSeg = hop, d.tos, mem, seg
+	}
+}
+
+// innerLen is the length of the VXLAN packet at the start of mem by its inner
+// IP header, 0 where it carries none.
+func innerLen(mem []byte) int {
+	if len(mem) < HeaderLen {
+		return 0
+	}
+	eth := frame.Ethernet(mem[HeaderLen:])
+	if !eth.Valid() {
+		return 0
+	}
+	l3 := HeaderLen + eth.HeaderLen()
+	if len(mem) < l3+6 {
+		return 0
+	}
+	switch eth.EtherType() {
+	case frame.EtherTypeIPv4:
+		return l3 + int(binary.BigEndian.Uint16(mem[l3+2:]))
+	case frame.EtherTypeIPv6:
+		return l3 + 40 + int(binary.BigEndian.Uint16(mem[l3+4:]))
+	}
+	return 0
+}
+
+// decapsulate takes the packet at the start of rest into the batch, or drops it.
+func (r *Rx) decapsulate(b *frame.Batch) {
+	n := min(r.restSeg, len(r.rest))
+	mem := r.rest[:n:n]
+	r.rest = r.rest[n:]
+
+	if len(mem) < HeaderLen+frame.EthernetLen || !Header(mem).Valid() {
+		r.hop.counters.Drop(frame.DropBadVXLANHeader, 1)
+		return
+	}
+	h := Header(mem)
+	if r.vtep.config.Strict && h.Reserved() {
+		r.hop.counters.Drop(frame.DropReservedBits, 1)
+		return
+	}
+	inner := mem[HeaderLen:]
+	if !decapsulateECN(inner, r.tos) {
+		r.hop.counters.Drop(frame.DropECNNotCapable, 1)
+		return
+	}
+	if buf := r.co.Add(mem, HeaderLen, h.VNI(), r.hop.id); buf != nil {
+		maxFrame := int(r.vtep.mtu.Load()) + frame.Ethernet(inner).HeaderLen()
+		offload.Adopt(buf, r.hint, maxFrame)
+	}
+}

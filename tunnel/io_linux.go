@@ -1,0 +1,403 @@
+package tunnel
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// socketBuffer in bytes: at 10 Gb/s what arrives in 6 ms, a scheduling
+	// delay that does happen.
+	socketBuffer = 8 << 20
+
+	// datagramLen is the memory of one received train or superframe.
+	datagramLen = 64 << 10
+
+	// recvBatch is the datagrams of one recvmmsg.
+	recvBatch = 16
+
+	// Source ports are chosen from the dynamic range (RFC 7348 section 5,
+	// RFC 6335 section 6).
+	firstPort, lastPort = 49152, 65535
+
+	// ttl of outer packets: they cross the underlay's routers.
+	ttl = 64
+)
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32
+}
+
+// sockets are the VTEP's: one that receives, and one a lane that sends.
+type sockets struct {
+	recv  *net.UDPConn
+	rconn syscall.RawConn
+	lanes [lanes]struct {
+		udp  *net.UDPConn
+		conn syscall.RawConn
+	}
+}
+
+func (s *sockets) open(v *VTEP) error {
+	var err error
+	if s.recv, s.rconn, err = listen(v.addr, func(fd int) error { return v.prepareReceive(fd) }); err != nil {
+		return explainBind(v.addr, err)
+	}
+	for i := range s.lanes {
+		if err := s.openLane(v, i); err != nil {
+			return errors.Join(fmt.Errorf("source port: %w", err), s.close())
+		}
+	}
+	return nil
+}
+
+// openLane binds a sending socket to a free port of the dynamic range.
+func (s *sockets) openLane(v *VTEP, i int) error {
+	const tries = 100
+	for try := 1; ; try++ {
+		port := firstPort + rand.IntN(lastPort-firstPort+1)
+		addr := netip.AddrPortFrom(v.addr.Addr(), uint16(port))
+		udp, conn, err := listen(addr, func(fd int) error { return v.prepareSend(fd) })
+		if errors.Is(err, unix.EADDRINUSE) && try < tries {
+			continue
+		}
+		s.lanes[i].udp, s.lanes[i].conn = udp, conn
+		return err
+	}
+}
+
+func (s *sockets) close() error {
+	errs := []error{s.recv.Close()}
+	for _, l := range s.lanes {
+		if l.udp != nil {
+			errs = append(errs, l.udp.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// listen binds a socket that prepare has set the options of.
+func listen(addr netip.AddrPort, prepare func(fd int) error) (*net.UDPConn, syscall.RawConn, error) {
+	network := "udp6"
+	if addr.Addr().Is4() {
+		network = "udp4"
+	}
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		return errors.Join(c.Control(func(fd uintptr) { err = prepare(int(fd)) }), err)
+	}}
+	pc, err := lc.ListenPacket(context.Background(), network, addr.String())
+	if err != nil {
+		return nil, nil, err
+	}
+	udp, _ := pc.(*net.UDPConn)
+	conn, err := udp.SyscallConn()
+	if err != nil {
+		return nil, nil, errors.Join(err, udp.Close())
+	}
+	return udp, conn, nil
+}
+
+func explainBind(addr netip.AddrPort, err error) error {
+	switch {
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return fmt.Errorf("no interface of this host has the address %s (see ip address)", addr.Addr())
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("UDP port %d is in use (by another weft or a kernel VXLAN device; choose another port)", addr.Port())
+	}
+	return err
+}
+
+// prepareReceive sets the options of the receiving socket. Only what the VTEP
+// cannot do without is an error.
+func (v *VTEP) prepareReceive(fd int) error {
+	setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	if !v.gro.off.Load() {
+		if err := unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO, 1); err != nil {
+			v.gro.disable("the kernel has no UDP_GRO: " + err.Error())
+		}
+	}
+	if v.addr.Addr().Is4() {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVTOS, 1)
+	}
+	// Zero checksums over IPv6 are what many VTEPs send (RFC 6935, RFC 7348
+	// section 5).
+	const udpNoCheck6Rx = 102
+	_ = unix.SetsockoptInt(fd, unix.SOL_UDP, udpNoCheck6Rx, 1)
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1)
+}
+
+// prepareSend sets the options of a sending socket: don't fragment, the TTL,
+// and a filter that refuses whatever is sent to its port.
+func (v *VTEP) prepareSend(fd int) error {
+	setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
+	if !v.gso.off.Load() {
+		if _, err := unix.GetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT); err != nil {
+			v.gso.disable("the kernel has no UDP_SEGMENT: " + err.Error())
+		}
+	}
+	refuse, err := bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: 0}})
+	if err != nil {
+		return err
+	}
+	prog := unix.SockFprog{Len: uint16(len(refuse)), Filter: (*unix.SockFilter)(unsafe.Pointer(&refuse[0]))}
+	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog); err != nil {
+		return err
+	}
+	if v.addr.Addr().Is4() {
+		return errors.Join(
+			unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO),
+			unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, ttl))
+	}
+	return errors.Join(
+		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO),
+		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1),
+		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, ttl))
+}
+
+// setBuffer asks for socketBuffer past the system's limit, or else up to it.
+func setBuffer(fd, force, ask int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, socketBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, ask, socketBuffer)
+	}
+}
+
+// The control messages of a send: the segment size and the TOS, each a header
+// of 16 bytes and 8 bytes of data.
+const (
+	cmsgLen  = 24
+	sendOOB  = 2 * cmsgLen
+	recvOOB  = 4 * cmsgLen // segment size, TOS, overflow count, one to spare
+	sendMany = 64          // trains of one sendmmsg
+)
+
+// sender is the scratch memory of sendmmsg.
+type sender struct {
+	name  [unix.SizeofSockaddrInet6]byte
+	msgs  [sendMany]mmsghdr
+	oob   [sendMany][sendOOB]byte
+	iov   []unix.Iovec
+	n     int
+	sent  int
+	errno unix.Errno
+	fn    func(fd uintptr) // s.sendmmsg, bound once so that a send allocates nothing
+}
+
+func (s *sender) init() { s.fn = s.sendmmsg }
+
+// send sends trains from the lane's socket, at most sendMany of them, and gives
+// how many went before the first that did not, and why that did not.
+func (s *sender) send(socks *sockets, l int, to netip.AddrPort, trains []train) (int, error) {
+	nameLen := s.setName(to)
+	s.n = min(len(trains), sendMany)
+	s.iov = s.iov[:0]
+	for i := range trains[:s.n] {
+		for _, p := range trains[i].parts {
+			v := unix.Iovec{Base: unsafe.SliceData(p)}
+			v.SetLen(len(p))
+			s.iov = append(s.iov, v)
+		}
+	}
+	iov := s.iov
+	for i := range trains[:s.n] {
+		tr := &trains[i]
+		h := &s.msgs[i].hdr
+		h.Name, h.Namelen = &s.name[0], uint32(nameLen)
+		h.Iov = &iov[0]
+		h.SetIovlen(len(tr.parts))
+		iov = iov[len(tr.parts):]
+		h.Control = &s.oob[i][0]
+		h.SetControllen(putControl(s.oob[i][:], tr, to.Addr().Is4()))
+	}
+	s.sent, s.errno = 0, 0
+	if err := socks.lanes[l].conn.Control(s.fn); err != nil {
+		return 0, os.ErrClosed
+	}
+	return s.sent, sendError(s.errno)
+}
+
+func (s *sender) sendmmsg(fd uintptr) {
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.msgs[0])), uintptr(s.n), unix.MSG_DONTWAIT, 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		if s.errno = errno; errno == 0 {
+			s.sent = int(n)
+		}
+		return
+	}
+}
+
+// sendError sorts what sendmmsg says of the first train that it did not send.
+// nil with trains left means to call again.
+func sendError(errno unix.Errno) error {
+	switch errno {
+	case 0:
+		return nil
+	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
+		return errQueueFull
+	case unix.EMSGSIZE:
+		return errTooBig
+	case unix.EIO:
+		return errNoGSO
+	case unix.EINVAL:
+		return errTrain
+	}
+	return errno
+}
+
+func (s *sender) setName(to netip.AddrPort) int {
+	if to.Addr().Is4() {
+		binary.NativeEndian.PutUint16(s.name[:], unix.AF_INET)
+		binary.BigEndian.PutUint16(s.name[2:], to.Port())
+		a := to.Addr().As4()
+		copy(s.name[4:], a[:])
+		return unix.SizeofSockaddrInet4
+	}
+	binary.NativeEndian.PutUint16(s.name[:], unix.AF_INET6)
+	binary.BigEndian.PutUint16(s.name[2:], to.Port())
+	a := to.Addr().As16()
+	copy(s.name[8:], a[:])
+	return unix.SizeofSockaddrInet6
+}
+
+// putControl writes the control messages of a train and gives their length.
+func putControl(oob []byte, t *train, v4 bool) int {
+	n := 0
+	if t.count > 1 {
+		data := putCmsg(oob, unix.SOL_UDP, unix.UDP_SEGMENT, 2)
+		binary.NativeEndian.PutUint16(data, uint16(t.seg))
+		n += cmsgLen
+	}
+	level, kind := unix.IPPROTO_IPV6, unix.IPV6_TCLASS
+	if v4 {
+		level, kind = unix.IPPROTO_IP, unix.IP_TOS
+	}
+	data := putCmsg(oob[n:], level, kind, 4)
+	binary.NativeEndian.PutUint32(data, uint32(t.tos))
+	return n + cmsgLen
+}
+
+func putCmsg(oob []byte, level, kind, dataLen int) []byte {
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+	h.Level, h.Type = int32(level), int32(kind)
+	h.SetLen(unix.CmsgLen(dataLen))
+	return oob[unix.CmsgLen(0):]
+}
+
+// receiver is the scratch memory of recvmmsg.
+type receiver struct {
+	rconn syscall.RawConn
+	msgs  [recvBatch]mmsghdr
+	names [recvBatch][unix.SizeofSockaddrInet6]byte
+	oob   [recvBatch][recvOOB]byte
+	iov   [recvBatch]unix.Iovec
+	n     int
+	errno unix.Errno
+	lost  uint32 // the socket's overflow count when last seen
+	fn    func(fd uintptr) bool
+}
+
+func (r *receiver) init(v *VTEP, mem [][]byte) {
+	r.rconn = v.sock.rconn
+	r.fn = r.recvmmsg
+	for i := range r.msgs {
+		r.iov[i].Base = &mem[i][0]
+		r.iov[i].SetLen(len(mem[i]))
+		h := &r.msgs[i].hdr
+		h.Name = &r.names[i][0]
+		h.Iov = &r.iov[i]
+		h.SetIovlen(1)
+		h.Control = &r.oob[i][0]
+	}
+}
+
+// receive waits for datagrams and describes them in d, which has recvBatch
+// places; it gives their number, and how many were lost since the last call
+// because the socket buffer was full.
+func (r *receiver) receive(d []datagram) (n int, lost uint32, err error) {
+	for i := range r.msgs {
+		h := &r.msgs[i].hdr
+		h.Namelen = unix.SizeofSockaddrInet6
+		h.SetControllen(recvOOB)
+	}
+	r.n, r.errno = 0, 0
+	if err := r.rconn.Read(r.fn); err != nil {
+		return 0, 0, err
+	}
+	if r.errno != 0 {
+		return 0, 0, r.errno
+	}
+	for i := range d[:r.n] {
+		lost += r.describe(i, &d[i])
+	}
+	return r.n, lost, nil
+}
+
+func (r *receiver) recvmmsg(fd uintptr) bool {
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.msgs[0])), recvBatch, unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return false
+		case 0:
+			r.n = int(n)
+		default:
+			r.errno = errno
+		}
+		return true
+	}
+}
+
+// describe reads length, source and control messages of message i.
+func (r *receiver) describe(i int, d *datagram) (lost uint32) {
+	m := &r.msgs[i]
+	d.n = int(m.n)
+	d.seg, d.tos = 0, 0
+	d.truncated = m.hdr.Flags&unix.MSG_TRUNC != 0
+	name := &r.names[i]
+	if binary.NativeEndian.Uint16(name[:]) == unix.AF_INET {
+		d.from = netip.AddrFrom4([4]byte(name[4:8]))
+	} else {
+		d.from = netip.AddrFrom16([16]byte(name[8:24]))
+	}
+	oob := r.oob[i][:min(int(m.hdr.Controllen), recvOOB)]
+	for len(oob) >= unix.CmsgLen(0) {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+		if int(h.Len) < unix.CmsgLen(1) || int(h.Len) > len(oob) {
+			break
+		}
+		data := oob[unix.CmsgLen(0):h.Len]
+		switch {
+		case h.Level == unix.SOL_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
+			d.seg = int(binary.NativeEndian.Uint32(data))
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_TOS:
+			d.tos = data[0]
+		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_TCLASS && len(data) >= 4:
+			d.tos = uint8(binary.NativeEndian.Uint32(data))
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
+			total := binary.NativeEndian.Uint32(data)
+			lost += total - r.lost
+			r.lost = total
+		}
+		oob = oob[min(unix.CmsgSpace(len(data)), len(oob)):]
+	}
+	return lost
+}
