@@ -7,7 +7,6 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOL    := go tool -modfile=tools/go.mod
 
-# Every package but the demo, which is a program without tests.
 PKGS     ?= ./...
 FUZZTIME ?= 5s
 BENCH    ?= .
@@ -30,7 +29,8 @@ build: ## the one static binary, bin/weft
 
 .PHONY: demo
 demo: build ## two hosts joined into one Ethernet, in namespaces that vanish
-	@go run ./internal/demo bin/weft
+	@CGO_ENABLED=0 go build -o bin/demo ./internal/demo
+	@bin/demo bin/weft
 
 # The order is that of how soon a mistake shows.
 .PHONY: test

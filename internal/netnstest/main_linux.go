@@ -36,7 +36,7 @@ func Main(m *testing.M) {
 	code, err := Enter()
 	switch {
 	case errors.Is(err, ErrInside):
-		if err := tunUsable(); err != nil {
+		if err := TUNUsable(); err != nil {
 			missing = err.Error()
 		}
 		os.Exit(m.Run())
@@ -180,8 +180,9 @@ func prepare() error {
 	return nil
 }
 
-// tunUsable tries the device that TAPs are made with.
-func tunUsable() error {
+// TUNUsable tries the device that TAPs are made with. An error says what to
+// change.
+func TUNUsable() error {
 	const path = "/dev/net/tun"
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err == nil {
