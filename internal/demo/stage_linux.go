@@ -147,8 +147,7 @@ func (d *side) stop() error {
 		return nil
 	case <-time.After(within):
 		_ = p.Kill()
-		<-d.ended
-		return fmt.Errorf("the daemon of %s was still there %v after SIGTERM", d.name, within)
+		return fmt.Errorf("the daemon of %s was still there %v after SIGTERM; killed: %w", d.name, within, <-d.ended)
 	}
 }
 
