@@ -225,7 +225,7 @@ func (f *flow) sameIP(a, b []byte) bool {
 
 // intact verifies the IPv4 header checksum and that of TCP. A segment whose
 // checksum its sender left undone (see [Adopt]) is known without a pass over
-// the payload.
+// the payload; a finished one that looks like it by chance is not merged.
 func intact(p *Packet, head []byte) bool {
 	if !p.IPv6 && Fold(Sum(head[p.L3:p.L4], 0)) != 0xffff {
 		return false
