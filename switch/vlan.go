@@ -2,9 +2,7 @@ package vswitch
 
 import (
 	"encoding/binary"
-	"fmt"
 	"slices"
-	"strings"
 
 	"weft/frame"
 )
@@ -24,26 +22,6 @@ func NewVLANSet(ids []frame.VLAN) *VLANSet {
 // Has reports whether v is in the set.
 func (s *VLANSet) Has(v frame.VLAN) bool { return s[v>>6&63]&(1<<(v&63)) != 0 }
 
-// String lists the ids, runs as ranges: "10,20-29".
-func (s *VLANSet) String() string {
-	var parts []string
-	for v := 0; v < 4096; v++ {
-		if !s.Has(frame.VLAN(v)) {
-			continue
-		}
-		first := v
-		for v < 4095 && s.Has(frame.VLAN(v+1)) {
-			v++
-		}
-		if first == v {
-			parts = append(parts, fmt.Sprint(v))
-		} else {
-			parts = append(parts, fmt.Sprintf("%d-%d", first, v))
-		}
-	}
-	return strings.Join(parts, ",")
-}
-
 // VLANPolicy is which VLANs a port carries and how they look on it
 // (IEEE 802.1Q-2018 section 6.9). The zero value is transparent: every frame,
 // tagged or not, comes and goes as it is. Remote VTEPs are transparent: inner
@@ -57,19 +35,6 @@ type VLANPolicy struct {
 	// Native, on a trunk, is the VLAN of frames without a tag. When 0 they are
 	// dropped.
 	Native frame.VLAN
-}
-
-// String is how the policy is shown: "", "access 10", "trunk 10,20-29 native 5".
-func (p VLANPolicy) String() string {
-	switch {
-	case p.Access != 0:
-		return fmt.Sprintf("access %d", p.Access)
-	case p.Trunk == nil:
-		return ""
-	case p.Native != 0:
-		return fmt.Sprintf("trunk %s native %d", p.Trunk, p.Native)
-	}
-	return "trunk " + p.Trunk.String()
 }
 
 // admit gives the VLAN of a frame that comes in, false when it is filtered.

@@ -4,15 +4,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
+
+	"weft/node"
 )
 
 func main() {
 	os.Exit(execute(os.Args[1:], runDaemon))
 }
 
-// runDaemon is replaced by node.Run.
-func runDaemon(context.Context, RunOptions) error {
-	return errors.New("this build has no daemon")
+func runDaemon(ctx context.Context, o RunOptions) error {
+	return node.Run(ctx, node.Options{
+		Config: o.Config, SocketPath: o.SocketPath, Version: o.Version,
+		LogLevel: o.LogLevel, LogJSON: o.LogJSON, LogTo: os.Stderr,
+	})
 }
