@@ -1,6 +1,7 @@
 // Package config reads weft.yaml, the description of a whole daemon, into a
 // [ctl.Config]. What is wrong is reported with file, line and key, and nothing
-// is half read.
+// is half read. What a value must be is ctl's to say: this package knows the
+// shape of the file only.
 //
 // # Concurrency
 //
@@ -9,11 +10,90 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml/parser"
 
 	"weft/ctl"
 )
 
+// maxFile bounds a file as the control API bounds a request, in bytes: it is
+// room for some ten thousand ports.
+const maxFile = 1 << 20
+
 // Load reads the file.
 func Load(path string) (ctl.Config, error) {
-	return ctl.Config{}, errors.New("not yet")
+	f, err := os.Open(path)
+	if err != nil {
+		return ctl.Config{}, unreadable(path, err)
+	}
+	defer func() { _ = f.Close() }()
+	// A little more than is allowed, for Parse to refuse.
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return ctl.Config{}, unreadable(path, err)
+	}
+	return Parse(path, data)
+}
+
+// unreadable leaves out which system call it was.
+func unreadable(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return fmt.Errorf("read configuration %s: %w", path, err)
+}
+
+// Parse reads a file's content. name is the file's, for messages.
+func Parse(name string, data []byte) (ctl.Config, error) {
+	tokens, err := scan(name, data)
+	if err != nil {
+		return ctl.Config{}, err
+	}
+	// Keys that are there twice are refused by pairs, with the whole key.
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return ctl.Config{}, syntaxError(name, err)
+	}
+	r := &reader{file: name, places: map[string]place{}}
+	for i, doc := range file.Docs {
+		switch at := (place{line: lineOf(doc.Body)}); {
+		case doc.Body == nil: // an empty one
+		case i > 0:
+			r.fail(at, "a second document begins here (one file describes one daemon)")
+		default:
+			r.document(value{node: doc.Body, place: at})
+		}
+	}
+	if r.err != nil {
+		return ctl.Config{}, r.err
+	}
+	if err := r.config.Validate(); err != nil {
+		return ctl.Config{}, r.located(err)
+	}
+	return r.config, nil
+}
+
+// located puts file, line and key in front of what Validate found.
+func (r *reader) located(err error) error {
+	var e *ctl.Error
+	if !errors.As(err, &e) || e.Field == "" {
+		return err
+	}
+	// A field that the file does not have is reported where its parent is.
+	for field := e.Field; ; {
+		if p, ok := r.places[field]; ok {
+			return ctl.Invalid("%s:%d: %s: %s", r.file, p.line, p.key+strings.TrimPrefix(e.Field, field), e.Problem)
+		}
+		i := strings.LastIndexAny(field, ".[")
+		if i < 0 {
+			return ctl.Invalid("%s: %s: %s", r.file, e.Field, e.Problem)
+		}
+		field = field[:i]
+	}
 }

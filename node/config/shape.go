@@ -1,0 +1,126 @@
+package config
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"weft/ctl"
+	"weft/frame"
+)
+
+// document reads the whole file.
+func (r *reader) document(v value) {
+	c := &r.config
+	r.fields(v, readers{
+		"name":     r.setText(&c.Name),
+		"vtep":     r.vtep,
+		"peers":    func(v value) { r.items(v, r.peer) },
+		"networks": r.networks,
+		"offload":  r.offload,
+	})
+}
+
+func (r *reader) vtep(v value) {
+	var s ctl.VTEPSpec
+	r.fields(v, readers{
+		"address": r.setText(&s.Address),
+		"port":    setNumber(r, &s.Port, 1, math.MaxUint16),
+		"strict":  r.setBool(&s.Strict),
+	})
+	r.config.VTEP = &s
+}
+
+func (r *reader) offload(v value) {
+	var s ctl.OffloadSpec
+	r.fields(v, readers{
+		"tap": r.setText(&s.TAP),
+		"gso": r.setText(&s.GSO),
+		"gro": r.setText(&s.GRO),
+	})
+	r.config.Offload = &s
+}
+
+// peer reads ADDR, ADDR:PORT or a mapping.
+func (r *reader) peer(v value) {
+	var s ctl.PeerSpec
+	if addr, ok := text(v.node); ok {
+		var err error
+		if s.Address, s.Port, err = ctl.ParseHostPort(addr); err != nil {
+			r.fail(v.place, "%v", err)
+		}
+		r.places[v.field+".address"] = v.place
+	} else {
+		r.fields(v, readers{
+			"address":  r.setText(&s.Address),
+			"port":     setNumber(r, &s.Port, 1, math.MaxUint16),
+			"networks": func(v value) { r.items(v, r.addText(&s.Networks)) },
+		})
+	}
+	r.config.Peers = append(r.config.Peers, s)
+}
+
+// networks reads the networks, and the ports in them.
+func (r *reader) networks(v value) {
+	for _, p := range r.pairs(v) {
+		p.field = fmt.Sprintf("networks[%d]", len(r.config.Networks))
+		r.places[p.field+".name"] = p.place
+		r.network(p.name, r.remember(p.value))
+	}
+}
+
+func (r *reader) network(name string, v value) {
+	s := ctl.NetworkSpec{Name: name}
+	hasVNI := false
+	r.fields(v, readers{
+		"vni": func(v value) {
+			hasVNI = true
+			setNumber(r, &s.VNI, 1, int64(frame.MaxVNI))(v)
+		},
+		"mtu":              setNumber(r, &s.MTU, ctl.MinMTU, ctl.MaxMTU),
+		"age":              r.setSeconds(&s.AgeSeconds),
+		"fdb_limit":        setNumber(r, &s.FDBLimit, 1, ctl.MaxFDBLimit),
+		"forward_reserved": r.setBool(&s.ForwardReserved),
+		"ports":            func(v value) { r.ports(name, v) },
+	})
+	if !hasVNI {
+		r.fail(place{v.line, v.key + ".vni"}, "is missing (want 1 to %d, the same on every host)", frame.MaxVNI)
+	}
+	r.config.Networks = append(r.config.Networks, s)
+}
+
+func (r *reader) ports(network string, v value) {
+	for _, p := range r.pairs(v) {
+		p.field = fmt.Sprintf("ports[%d]", len(r.config.Ports))
+		r.places[p.field+".name"] = p.place
+		r.port(ctl.PortSpec{Name: p.name, Network: network}, r.remember(p.value))
+	}
+}
+
+func (r *reader) port(s ctl.PortSpec, v value) {
+	maxVLAN := int64(frame.MaxVLAN)
+	r.fields(v, readers{
+		"netns":   r.setText(&s.NetNS),
+		"as":      r.setText(&s.As),
+		"mac":     r.setText(&s.MAC),
+		"address": r.addresses(&s.Address),
+		"mtu":     setNumber(r, &s.MTU, ctl.MinMTU, ctl.MaxMTU),
+		"access":  setNumber(r, &s.Access, 1, maxVLAN),
+		"trunk":   func(v value) { r.items(v, r.addText(&s.Trunk)) },
+		"native":  setNumber(r, &s.Native, 1, maxVLAN),
+	})
+	r.config.Ports = append(r.config.Ports, s)
+}
+
+// addresses reads a list, or one address without the brackets.
+func (r *reader) addresses(to *[]string) func(value) {
+	return func(v value) {
+		if _, ok := v.node.(*ast.StringNode); !ok {
+			r.items(v, r.addText(to))
+			return
+		}
+		r.places[v.field+"[0]"] = v.place
+		r.addText(to)(v)
+	}
+}
