@@ -27,6 +27,7 @@ var law = map[string][]string{
 	"switch":             {"frame", "fib"},
 	"mesh":               {"frame"},
 	"node/config":        {"ctl", "frame"},
+	"node/interop":       {},
 	"node":               {"frame", "frame/offload", "fib", "ctl", "tap", "tunnel", "switch", "mesh", "node/config"},
 	"lab":                {"ctl", "frame", "node", "node/config"},
 	"plugin/*":           {"ctl", "frame"},
