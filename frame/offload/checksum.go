@@ -37,9 +37,15 @@ func Sum(b []byte, initial uint64) uint64 {
 		s += c
 		b = b[8:]
 	}
+	// Less than a word is left: its bytes, in their places.
 	var tail uint64
-	for i, x := range b {
-		tail |= uint64(x) << (8 * i)
+	at := 0
+	if len(b) >= 4 {
+		tail, at, b = uint64(binary.LittleEndian.Uint32(b)), 32, b[4:]
+	}
+	for _, x := range b {
+		tail |= uint64(x) << at
+		at += 8
 	}
 	s, c = bits.Add64(s, tail, 0)
 	s += c

@@ -20,7 +20,8 @@ const (
 // addresses and the EtherType. It is not a secret: who chooses the ports
 // chooses the hash.
 func FlowHash(head []byte) uint32 {
-	p, known := locate(head)
+	var p Packet
+	known := p.locate(head)
 	if known == knownL2 {
 		var l2 [16]byte
 		copy(l2[:14], head) // zero where the frame is too short to have a header

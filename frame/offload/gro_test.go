@@ -333,7 +333,8 @@ func (tr *traffic) next(tb testing.TB) []byte {
 // says "don't fragment", where it has no meaning (RFC 6864 section 4.1).
 func withoutID(f []byte) []byte {
 	f = append([]byte(nil), f...)
-	if p, known := locate(f); known != knownL2 && !p.IPv6 && f[p.L3+6]&0x40 != 0 {
+	var p Packet
+	if p.locate(f) != knownL2 && !p.IPv6 && f[p.L3+6]&0x40 != 0 {
 		clear(f[p.L3+4 : p.L3+6])
 		clear(f[p.L3+10 : p.L3+12])
 	}

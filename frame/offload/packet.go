@@ -88,8 +88,9 @@ type Packet struct {
 // that concern the payload are not compared with head, which may be a part of
 // the frame.
 func Parse(head []byte) (Packet, bool) {
-	p, known := locate(head)
-	return p, known == knownL4
+	var p Packet
+	ok := p.locate(head) == knownL4
+	return p, ok
 }
 
 // known says how much of a frame locate understood.
@@ -101,16 +102,16 @@ const (
 	knownL4              // all of Packet
 )
 
-func locate(head []byte) (Packet, known) {
-	var p Packet
+// locate fills p, which is zero, as far as head can be understood.
+func (p *Packet) locate(head []byte) known {
 	if len(head) < frame.EthernetLen {
-		return p, knownL2
+		return knownL2
 	}
 	p.EtherType = binary.BigEndian.Uint16(head[ethTypeOff:])
 	p.L3 = frame.EthernetLen
 	for tags := 0; tags < 2 && (p.EtherType == frame.EtherTypeVLAN || p.EtherType == frame.EtherTypeQinQ); tags++ {
 		if len(head) < p.L3+frame.TagLen {
-			return p, knownL2
+			return knownL2
 		}
 		p.EtherType = binary.BigEndian.Uint16(head[p.L3+2:])
 		p.L3 += frame.TagLen
@@ -119,7 +120,7 @@ func locate(head []byte) (Packet, known) {
 	switch p.EtherType {
 	case frame.EtherTypeIPv4:
 		if len(ip) < ipv4Len || ip[0]>>4 != 4 {
-			return p, knownL2
+			return knownL2
 		}
 		n := int(ip[0]&0x0f) * 4
 		p.End = p.L3 + int(binary.BigEndian.Uint16(ip[ipv4Total:]))
@@ -127,21 +128,21 @@ func locate(head []byte) (Packet, known) {
 		p.Proto = ip[ipv4Proto]
 		p.Fragment = binary.BigEndian.Uint16(ip[ipv4Frag:])&0x3fff != 0 // more fragments, or an offset
 		if n < ipv4Len || len(ip) < n {
-			return p, knownL3
+			return knownL3
 		}
 	case frame.EtherTypeIPv6:
 		if len(ip) < ipv6Len || ip[0]>>4 != 6 {
-			return p, knownL2
+			return knownL2
 		}
 		p.IPv6 = true
 		p.End = p.L3 + ipv6Len + int(binary.BigEndian.Uint16(ip[ipv6Payload:]))
 		if !p.skipExtensions(head) {
-			return p, knownL3
+			return knownL3
 		}
 	default:
-		return p, knownL2
+		return knownL2
 	}
-	return p, p.transport(head)
+	return p.transport(head)
 }
 
 // skipExtensions sets Proto, L4 and Fragment of an IPv6 packet (RFC 8200
