@@ -111,7 +111,7 @@ func (b *Buf) Wire() (frames, bytes uint64) {
 // MaxWireLen is the length of the longest frame that b is on a wire.
 func (b *Buf) MaxWireLen() int {
 	n := b.Len()
-	if o := &b.Offload; o.GSO != GSONone {
+	if o := &b.Offload; o.GSO != GSONone && o.GSOSize != 0 {
 		return min(n, int(o.HdrLen)+int(o.GSOSize))
 	}
 	return n
