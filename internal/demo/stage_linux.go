@@ -58,7 +58,7 @@ func build(weft string) (*stage, error) {
 	fmt.Print(picture)
 	var ends []netnstest.End
 	for _, d := range []*side{s.a, s.b} {
-		d.socket = filepath.Join("/run/weft", d.name+".sock")
+		d.socket = filepath.Join("/run", "weft-"+d.name+".sock")
 		var err error
 		if d.host, err = netnstest.OpenHost("host-" + d.name); err != nil {
 			return nil, err
