@@ -35,7 +35,7 @@ func (t *Table) entries(now Tick) []Entry {
 	for k, s := range t.array.Load().each {
 		v := s.load()
 		if t.held(v) && !t.expired(v, now) {
-			list = append(list, Entry{k, v.port(), v&static != 0, since(now, v.tick())})
+			list = append(list, Entry{k, v.port(), v.isStatic(), since(now, v.tick())})
 		}
 	}
 	return list
@@ -95,11 +95,17 @@ func (t *Table) setLimit(limit int) {
 			continue
 		}
 	}
-	for t.learned+t.static > t.limit && t.evict(t.greatest()) {
+	for t.learned+t.static > t.limit && t.evict(t.greatestHolder()) {
 		continue
 	}
 }
 
 // SetAge changes after how many ticks entries age; 0 is never. It holds at
 // once, also for entries that are there.
-func (t *Table) SetAge(age Tick) { t.age.Store(uint32(min(age, MaxAge))) }
+func (t *Table) SetAge(age Tick) {
+	if age == 0 {
+		t.life.Store(tickMask + 1)
+		return
+	}
+	t.life.Store(uint32(min(age, MaxAge)) + skew)
+}

@@ -1,7 +1,7 @@
 package fib
 
-// entry is a key and its value word.
-type entry struct {
+// pair is what a slot holds.
+type pair struct {
 	k Key
 	v value
 }
@@ -9,7 +9,7 @@ type entry struct {
 // rebuild replaces the array by one without dead slots, of the size that suits
 // the entries, with the entry more in it if there is one. Readers go on in the
 // old array until the new one is complete. The lock is held.
-func (t *Table) rebuild(more *entry) {
+func (t *Table) rebuild(more *pair) {
 	old := t.array.Load()
 	for size := bucketsFor(t.learned + t.static); ; size *= 2 {
 		a := newArray(size)
@@ -30,7 +30,7 @@ func (t *Table) copyTo(a, old *array) bool {
 		if !t.held(v) {
 			// A Lookup may still be in the old array when the generation of
 			// this port comes round.
-			s.store(0)
+			s.store(gone)
 			continue
 		}
 		if !a.place(k, v) {

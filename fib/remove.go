@@ -8,14 +8,10 @@ func (t *Table) Remove(k Key) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.array.Load().find(k)
-	if s == nil {
+	if s == nil || !t.held(s.load()) {
 		return false
 	}
-	v := s.load()
-	if !t.held(v) {
-		return false
-	}
-	t.kill(s, v)
+	t.kill(s)
 	return true
 }
 
@@ -32,13 +28,12 @@ func (t *Table) flush(p frame.PortID) int {
 	if int(p) >= len(t.ports) || t.ports[p].learned == 0 {
 		return 0
 	}
-	if t.gens.last(p) {
+	if t.gens.of(p) == numGenerations-1 {
 		t.bury()
 	}
-	t.gens.bump(p)
+	t.gens.next(p)
 	n := t.ports[p].learned
-	t.ports[p].learned = 0
-	t.ports[p].oldest = nil
+	t.ports[p] = port{static: t.ports[p].static}
 	t.learned -= n
 	return n
 }
@@ -64,8 +59,8 @@ func (t *Table) RemovePort(p frame.PortID) {
 		return
 	}
 	for _, s := range t.array.Load().each {
-		if v := s.load(); v&static != 0 && v.port() == p {
-			t.kill(s, v)
+		if v := s.load(); v.isStatic() && v.port() == p {
+			t.kill(s)
 		}
 	}
 }
@@ -74,34 +69,8 @@ func (t *Table) RemovePort(p frame.PortID) {
 // used again. The lock is held.
 func (t *Table) bury() {
 	for _, s := range t.array.Load().each {
-		if v := s.load(); v != 0 && !t.held(v) {
-			s.store(0)
+		if v := s.load(); v != gone && !t.held(v) {
+			s.store(gone)
 		}
 	}
-}
-
-// Sweep removes the entries that aged and gives their number. The switch calls
-// it about once a second; it must be called at least once a week. Insertions
-// wait for a part of it, lookups and refreshes do not.
-func (t *Table) Sweep(now Tick) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.latest = now
-	n := 0
-	for _, s := range t.array.Load().each {
-		v := s.load()
-		switch {
-		case v == 0:
-		case !t.held(v):
-			s.store(0)
-		case t.expired(v, now):
-			if s.swap(v, 0) {
-				t.count(v, -1)
-				n++
-			}
-		case since(now, v.tick()) > MaxAge:
-			s.swap(v, v.withTick(now-MaxAge))
-		}
-	}
-	return n
 }

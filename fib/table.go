@@ -9,20 +9,20 @@ import (
 )
 
 // DefaultLimit is how many entries a table holds when the configuration does
-// not say: more stations than one flat Ethernet bears, and at 40 bytes an
-// entry less than 3 MB that a flood can make a network cost.
+// not say: more stations than one flat Ethernet bears, and less than 3 MB that
+// a flood of addresses can make a network cost.
 const DefaultLimit = 65536
 
 // ErrFull is returned when a static entry finds no room because all entries
-// that count against the limit are static.
+// that stand in its way are static.
 var ErrFull = errors.New("the forwarding table is full of static entries")
 
 // Config bounds a table.
 type Config struct {
 	// Limit is the greatest number of entries, 0 for [DefaultLimit].
 	Limit int
-	// PortLimit is the greatest number of entries of one port, 0 for no bound
-	// other than Limit.
+	// PortLimit is the greatest number of entries of one port, static ones
+	// included, 0 for no bound other than Limit.
 	PortLimit int
 	// Age is how many ticks after its last refresh a learned entry is gone, 0
 	// for never. It is cut to [MaxAge].
@@ -41,20 +41,20 @@ const (
 	Moved
 	// StaticViolation: a static entry says another port; nothing changed.
 	StaticViolation
-	// Full: no room, and nothing that may be evicted to make some.
+	// Full: no room, and nothing that may be evicted to make some. The address
+	// has no entry now, not even one on the port that it left.
 	Full
 )
 
 // Table is the forwarding table of one bridge domain. All methods may be
 // called by any goroutine at any time.
 type Table struct {
-	// What every Lookup reads and hardly anything writes, in a cache line of
+	// What every Lookup reads and hardly anything writes, in cache lines of
 	// its own.
 	array atomic.Pointer[array] // written under mu
-	age   atomic.Uint32         // of learned entries, in ticks; 0 is never
+	life  atomic.Uint32         // of learned entries, see value.outlived
 	_     [48]byte
-
-	gens generations // written under mu, read by every Lookup
+	gens  generations // written under mu
 
 	mu        sync.Mutex
 	limit     int
@@ -68,13 +68,18 @@ type Table struct {
 // port is what the table knows of a port. Guarded by Table.mu.
 type port struct {
 	learned, static int
-	oldest          []evictee // found by the last scan, oldest last; see evict.go
+	oldest          []evictee // what the last scan found, oldest last
+	evicted         bool      // since its last flush
 }
 
 // New makes an empty table.
 func New(c Config) *Table {
 	t := &Table{}
 	t.array.Store(newArray(minBuckets))
+	// A value that is gone reads as port 0, generation 0. As NoPort is never
+	// in that generation, a Lookup need not look for it.
+	t.portOf(frame.NoPort)
+	t.gens.next(frame.NoPort)
 	t.SetConfig(c)
 	return t
 }
@@ -82,6 +87,29 @@ func New(c Config) *Table {
 // Lookup gives the port of k. It takes no lock, does not wait and does not
 // allocate; an entry whose age has passed is a miss whether swept or not.
 func (t *Table) Lookup(k Key, now Tick) (frame.PortID, bool) {
+	a := t.array.Load()
+	word := k.word()
+	b := &a.buckets[a.hash(word)&a.mask]
+	i := b.index(word)
+	if i == absent {
+		if !b.overflowed() {
+			return frame.NoPort, false
+		}
+		return t.lookup(k, now)
+	}
+	v := b[i%slotsPerBucket].load()
+	if v.gen() != t.gens.of(v.port()) {
+		return t.lookup(k, now)
+	}
+	if v.outlived(now, t.life.Load()) {
+		return frame.NoPort, false
+	}
+	return v.port(), true
+}
+
+// lookup is Lookup for what is rare: a key outside its home, an entry that is
+// static, flushed or gone.
+func (t *Table) lookup(k Key, now Tick) (frame.PortID, bool) {
 	for {
 		a := t.array.Load()
 		s := a.find(k)
@@ -89,16 +117,16 @@ func (t *Table) Lookup(k Key, now Tick) (frame.PortID, bool) {
 			return frame.NoPort, false
 		}
 		v := s.load()
-		if v == 0 || t.expired(v, now) {
+		switch {
+		case v == gone || t.expired(v, now):
 			return frame.NoPort, false
-		}
-		if t.held(v) {
+		case t.held(v):
 			return v.port(), true
 		}
 		// The port was flushed. That makes the entry a miss only if it was
 		// still that port's: it may have moved away before the flush and after
 		// the load above. Unchanged now means unchanged then.
-		if s.load().withTick(0) == v.withTick(0) && t.array.Load() == a {
+		if s.load().sameEntry(v) && t.array.Load() == a {
 			return frame.NoPort, false
 		}
 	}
@@ -115,7 +143,7 @@ func (t *Table) Learn(k Key, p frame.PortID, now Tick) LearnResult {
 }
 
 // refresh does what Learn has to do for an entry that stays where it is. It
-// reports false when something has to be inserted or moved.
+// reports false when one has to be inserted or moved.
 func (t *Table) refresh(k Key, p frame.PortID, now Tick) (LearnResult, bool) {
 	a := t.array.Load()
 	s := a.find(k)
@@ -125,7 +153,7 @@ func (t *Table) refresh(k Key, p frame.PortID, now Tick) (LearnResult, bool) {
 	for {
 		v := s.load()
 		switch {
-		case v&static != 0 && v.port() != p:
+		case v.port() != p && v.isStatic():
 			return StaticViolation, true
 		case v.port() != p || !t.held(v):
 			return 0, false
@@ -146,73 +174,65 @@ func (t *Table) refresh(k Key, p frame.PortID, now Tick) (LearnResult, bool) {
 func (t *Table) learn(k Key, p frame.PortID, now Tick) LearnResult {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.latest = now
 	// Another goroutine may have been here first.
 	if r, done := t.refresh(k, p, now); done {
 		return r
 	}
+	t.latest = now
 	s := t.array.Load().find(k)
 	if s == nil || !t.held(s.load()) {
 		if !t.makeRoom(p) {
 			return Full
 		}
-		t.put(k, s, makeValue(p, t.gens.of(p), now, live))
+		t.put(k, s, learnedOn(p, t.gens.of(p), now))
 		return Inserted
 	}
-	v := s.load()
 	if !t.makePortRoom(p) {
 		// The station is not where the entry says, so the entry goes.
-		t.kill(s, v)
+		t.kill(s)
 		return Full
 	}
-	// One store, so that no Lookup finds the entry in neither place.
-	t.count(v, -1)
-	v = s.exchange(makeValue(p, t.gens.of(p), now, live))
-	t.count(makeValue(p, 0, 0, live), 1)
-	if t.expired(v, now) {
+	if v := t.replace(s, learnedOn(p, t.gens.of(p), now)); t.expired(v, now) {
 		return Inserted
 	}
 	return Moved
 }
 
 // AddStatic binds k to p until Remove or RemovePort. It replaces what was
-// learned, or an earlier static entry, and makes room as Learn does; ErrFull
-// when it cannot.
+// learned, or an earlier static entry, and makes room as Learn does; when it
+// cannot, it returns ErrFull and changes nothing.
 func (t *Table) AddStatic(k Key, p frame.PortID, now Tick) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.latest = now
-	nv := makeValue(p, 0, now, live|static)
 	s := t.array.Load().find(k)
 	if s == nil || !t.held(s.load()) {
 		if !t.makeRoom(p) {
 			return ErrFull
 		}
-		t.put(k, s, nv)
+		t.put(k, s, staticOn(p, now))
 		return nil
 	}
 	if s.load().port() != p && !t.makePortRoom(p) {
 		return ErrFull
 	}
-	t.count(s.exchange(nv), -1)
-	t.count(nv, 1)
+	t.replace(s, staticOn(p, now))
 	return nil
 }
 
-// held reports whether v is an entry: not dead, and its port not flushed since.
-// An entry that aged is held until a sweep or an eviction removes it.
+// held reports whether v is an entry: neither gone nor of a port that was
+// flushed since. An entry that aged is held until a sweep or an eviction.
 func (t *Table) held(v value) bool {
-	return v != 0 && (v&static != 0 || t.gens.of(v.port()) == v.gen())
+	return v.isStatic() || v.gen() == t.gens.of(v.port())
 }
 
 // expired reports whether v is past the age of learned entries.
 func (t *Table) expired(v value, now Tick) bool {
-	age := t.age.Load()
-	return age != 0 && v&static == 0 && uint32(since(now, v.tick())) >= age
+	return !v.isStatic() && v.outlived(now, t.life.Load())
 }
 
-// put makes v the entry of k; s is the slot that k already has, or nil. The
-// lock is held and there is room.
+// put makes v the entry of k, which has none; s is the slot that k has
+// nevertheless, or nil. The lock is held and there is room.
 func (t *Table) put(k Key, s *slot, v value) {
 	t.count(v, 1)
 	if s != nil {
@@ -223,20 +243,26 @@ func (t *Table) put(k Key, s *slot, v value) {
 	if a.used < a.maxUsed() && a.place(k, v) {
 		return
 	}
-	t.rebuild(&entry{k, v})
+	t.rebuild(&pair{k, v})
+}
+
+// replace makes v the entry where s holds another, in one store, so that no
+// Lookup in between finds neither. The lock is held.
+func (t *Table) replace(s *slot, v value) value {
+	old := s.exchange(v)
+	t.count(old, -1)
+	t.count(v, 1)
+	return old
 }
 
 // kill removes the entry that s holds; a refresh at the same time does not
 // save it. The lock is held.
-func (t *Table) kill(s *slot, v value) {
-	s.store(0)
-	t.count(v, -1)
-}
+func (t *Table) kill(s *slot) { t.count(s.exchange(gone), -1) }
 
 // count adds n to the entries of v's kind and port. The lock is held.
 func (t *Table) count(v value, n int) {
 	p := t.portOf(v.port())
-	if v&static != 0 {
+	if v.isStatic() {
 		p.static += n
 		t.static += n
 		return
@@ -245,10 +271,11 @@ func (t *Table) count(v value, n int) {
 	t.learned += n
 }
 
-// portOf gives what the table knows of p. The lock is held; the pointer is
-// good until the next call.
+// portOf gives what the table knows of p, which may be nothing yet. The lock
+// is held; the pointer is good until the next call.
 func (t *Table) portOf(p frame.PortID) *port {
-	for int(p) >= len(t.ports) {
+	for n := len(t.ports); int(p) >= n; n++ {
+		t.gens.cover(frame.PortID(n))
 		t.ports = append(t.ports, port{})
 	}
 	return &t.ports[p]
