@@ -52,7 +52,7 @@ func (s *Switch) FDBLimit(network string) int {
 	return d.fib.Limit()
 }
 
-// AddStatic pins an address to a port or a remote VTEP.
+// AddStatic pins an address to a port or a remote VTEP of the network.
 func (s *Switch) AddStatic(network string, v frame.VLAN, m frame.MAC, id frame.PortID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,6 +62,9 @@ func (s *Switch) AddStatic(network string, v frame.VLAN, m frame.MAC, id frame.P
 	}
 	if int(id) >= len(s.ports) || s.ports[id] == nil {
 		return fmt.Errorf("port %d: %w", id, ErrNoPort)
+	}
+	if a := s.snap.Load().port(id); a.remote && !a.reaches(d.VNI) || !a.remote && a.network != network {
+		return fmt.Errorf("%q in network %q: %w", a.name, network, ErrNoPort)
 	}
 	return d.fib.AddStatic(fib.MakeKey(v, m), id, fib.Tick(s.tick.Load()))
 }

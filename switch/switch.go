@@ -211,11 +211,23 @@ func (s *Switch) UpdatePort(id frame.PortID, c PortConfig) error {
 	return err
 }
 
-// UpdatePeer changes MTU and networks of a remote VTEP.
+// UpdatePeer changes MTU and networks of a remote VTEP. In a network that does
+// not reach over it any more every address behind it is forgotten, static ones
+// too: when UpdatePeer returns nothing of that network goes there.
 func (s *Switch) UpdatePeer(id frame.PortID, c PeerConfig) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.update(id, func(a *attachment) { a.mtu, a.networks = c.MTU, c.Networks })
+	if err := s.update(id, func(a *attachment) { a.mtu, a.networks = c.MTU, c.Networks }); err != nil {
+		return err
+	}
+	s.synchronize()
+	a := s.snap.Load().port(id)
+	for _, d := range s.networks {
+		if !a.reaches(d.VNI) {
+			d.fib.RemovePort(id)
+		}
+	}
+	return nil
 }
 
 // SetPort puts another device behind a port, or none: then the port is down,

@@ -48,7 +48,7 @@ type worker struct {
 
 // Serve reads rx until it fails and switches what it gives; the error is the
 // Rx's. Frames come from the port with the id, or, when that is NoPort, from
-// the one that each frame names.
+// the remote VTEP that each frame names.
 func (s *Switch) Serve(rx Rx, id frame.PortID) error {
 	w := &worker{sw: s}
 	s.addWorker(w)
@@ -105,7 +105,9 @@ func (w *worker) receive(snap *snapshot, bufs []frame.Buf, id frame.PortID) {
 			b.Ingress = id
 		}
 		in := snap.port(b.Ingress)
-		if in == nil { // detached while the frame was on its way
+		// The port may have been detached while the frame was on its way, and
+		// its PortID given to a local port, which no tunnel speaks for.
+		if in == nil || (id == frame.NoPort && !in.remote) {
 			w.sw.orphans.Drop(frame.DropUnknownVTEP, 1)
 			continue
 		}
