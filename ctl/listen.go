@@ -53,7 +53,7 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	dir := filepath.Dir(path)
-	if path == DefaultSocket() {
+	if own := DefaultSocket(); own != "" && dir == filepath.Dir(own) {
 		if err := makeSocketDir(dir); err != nil {
 			return nil, err
 		}
@@ -91,8 +91,8 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// makeSocketDir makes the directory of the default socket. Who may use the
-// socket is the socket's own mode to say.
+// makeSocketDir makes the directory of the default socket, also for one with
+// another name beside it. Who may use a socket is the socket's own mode to say.
 func makeSocketDir(dir string) error {
 	err := os.Mkdir(dir, 0o755)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
