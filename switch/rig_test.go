@@ -104,7 +104,6 @@ type rig struct {
 	tunnel *queue
 	served sync.WaitGroup
 	queues []*queue
-	closed bool
 }
 
 // newRig gives a switch with a network "blue" (VNI 42).
@@ -116,12 +115,7 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
-// close ends the rig's goroutines; a test in a synctest bubble calls it itself.
 func (r *rig) close() {
-	if r.closed {
-		return
-	}
-	r.closed = true
 	for _, q := range r.queues {
 		q.in <- nil
 	}
