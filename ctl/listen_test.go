@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -251,29 +253,56 @@ func TestListenRace(t *testing.T) {
 	}
 }
 
-// Starting and stopping all the time, the lock's file comes and goes; two
-// must never be inside at once.
+// Who waited for a lock whose file is gone by then has locked nothing: the
+// next one to come makes a new file.
+func TestLockOnRemovedFile(t *testing.T) {
+	path := filepath.Join(socketDir(t), "s")
+	unlock, err := lockPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiter, err := os.Open(path + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = waiter.Close() }()
+	if !isNamed(waiter, path+".lock") {
+		t.Error("the file that is there is not what its name leads to")
+	}
+	unlock()
+	if err := syscall.Flock(int(waiter.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Fatalf("the waiter's lock: %v", err)
+	}
+	if isNamed(waiter, path+".lock") {
+		t.Error("a removed file counts as the lock")
+	}
+	unlock, err = lockPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if isNamed(waiter, path+".lock") {
+		t.Error("a removed file counts as the lock that took its name")
+	}
+}
+
 func TestLockExcludes(t *testing.T) {
 	path := filepath.Join(socketDir(t), "s")
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	inside := 0
+	var inside atomic.Int32
 	for range 8 {
 		wg.Go(func() {
-			for range 50 {
+			for range 20 {
 				unlock, err := lockPath(path)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				mu.Lock()
-				if inside++; inside != 1 {
-					t.Errorf("%d hold the lock", inside)
+				if n := inside.Add(1); n != 1 {
+					t.Errorf("%d hold the lock", n)
 				}
-				mu.Unlock()
-				mu.Lock()
-				inside--
-				mu.Unlock()
+				runtime.Gosched()
+				inside.Add(-1)
 				unlock()
 			}
 		})

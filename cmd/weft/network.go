@@ -38,6 +38,7 @@ Networks are isolated from each other, so addresses may overlap.`,
 	f.Var(wholeSeconds{&age}, "age", "`time` after which a silent address is forgotten, such as 300s (the default)")
 	f.IntVar(&spec.FDBLimit, "fdb-limit", 0, "keep at most `N` addresses")
 	f.IntVar(&spec.MTU, "mtu", 0, "largest packet in `bytes` (default: what the underlay leaves)")
+	f.BoolVar(&spec.ForwardReserved, "forward-reserved", false, "pass STP, LACP, LLDP and what else bridges consume on")
 	return cmd
 }
 

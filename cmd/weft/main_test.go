@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rs/zerolog"
+
+	"weft/ctl"
+	"weft/ctl/ctltest"
+)
+
+// The test binary is weft, with a daemon whose networking is pretended.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"weft": func() { os.Exit(execute(os.Args[1:], runFake)) },
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			// Not in the work directory, whose name is too long for a socket.
+			dir, err := os.MkdirTemp("", "weft")
+			if err != nil {
+				return err
+			}
+			e.Defer(func() { _ = os.RemoveAll(dir) })
+			e.Setenv("WEFT_SOCKET", filepath.Join(dir, "s"))
+			e.Setenv("SOCKDIR", dir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await": await,
+		},
+	})
+}
+
+// await SOCKET waits for the daemon that a script has started.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	path := ts.Getenv("WEFT_SOCKET")
+	if len(args) == 1 {
+		path = args[0]
+	}
+	c := ctl.Dial(path)
+	defer c.Close()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		_, err := c.Status(context.Background())
+		if (err != nil) == neg {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("await %s: %v", path, err)
+		}
+	}
+}
+
+// runFake serves a fake daemon until ctx ends.
+func runFake(ctx context.Context, o RunOptions) error {
+	fake := ctltest.New()
+	cfg := o.Config
+	if cfg.Name == "" {
+		cfg.Name = "fake"
+	}
+	if _, err := fake.Apply(ctx, cfg); err != nil {
+		return err
+	}
+	if cfg.Name == "busy" {
+		makeBusy(fake)
+	}
+	l, err := ctl.Listen(o.SocketPath)
+	if err != nil {
+		return err
+	}
+	s := ctl.NewServer(fake, zerolog.Nop())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	<-ctx.Done()
+	stop, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return errors.Join(s.Shutdown(stop), <-served)
+}
+
+// makeBusy gives the fake what only traffic makes: network blue, port web and
+// peer 10.99.0.2 exist.
+func makeBusy(f *ctltest.Fake) {
+	f.Learn(ctl.FDBEntry{Network: "blue", MAC: "02:00:5e:10:00:01", Port: "web", AgeSeconds: 12})
+	f.Learn(ctl.FDBEntry{Network: "blue", VLAN: 10, MAC: "02:00:5e:10:00:02", Peer: "10.99.0.2", AgeSeconds: 75})
+	f.SetTraffic("web", ctl.Traffic{
+		RxFrames: 10, RxBytes: 1000, TxFrames: 20, TxBytes: 2000,
+		Drops: map[string]uint64{"too_big": 3, "vlan_filtered": 1},
+	})
+	f.SetTraffic("10.99.0.2", ctl.Traffic{RxFrames: 5, RxBytes: 500, Drops: map[string]uint64{"queue_full": 2}})
+	f.Break("broken", ctl.Failed("port %q: no permission for /dev/net/tun (run as root)", "broken"))
+}
