@@ -13,11 +13,14 @@ import (
 // one datagram. No header of the datagram tells of it.
 //
 // A TCP or UDP frame whose checksum is the bare pseudo-header sum gets
-// NeedsCsum. If it is also TCP longer than maxFrame bytes (Ethernet header and
-// MTU), it becomes a superframe, Guessed, whose segments fit in maxFrame. If it
-// is UDP and gsoHint, the segment size that the kernel stated for the
-// datagram (0 for none), is less than its payload, it becomes a superframe of
-// that size. A frame that is finished, or no TCP or UDP, stays as it is.
+// NeedsCsum. If it is TCP with payload, it becomes a superframe, Guessed, whose
+// segments fit in maxFrame bytes (Ethernet header and MTU). One that is no
+// longer than that counts as one segment; but the connection's segments may be
+// smaller than this end of the tunnel knows, and a port with a smaller MTU can
+// then still have it cut. If it is UDP and gsoHint, the segment size that the
+// kernel stated for the datagram (0 for none), is less than its payload, it
+// becomes a superframe of that size. A frame that is finished, or no TCP or
+// UDP, stays as it is.
 //
 // The payload is not read. One finished frame in 65,536 has by chance a
 // checksum that equals the pseudo-header's sum; to complete it again gives the
@@ -39,8 +42,8 @@ func Adopt(b *frame.Buf, gsoHint, maxFrame int) {
 		if gsoHint > 0 && len(head)-p.HdrLen > gsoHint {
 			size = gsoHint
 		}
-	case len(head) > maxFrame && maxFrame > p.HdrLen:
-		size = maxFrame - p.HdrLen
+	case p.End == len(head) && p.End > p.HdrLen && maxFrame > p.HdrLen:
+		size = min(p.End, maxFrame) - p.HdrLen
 		o.Guessed = true
 		o.ECN = head[p.L4+tcpFlags]&flagCWR != 0
 	}

@@ -40,11 +40,11 @@ func TestAdopt(t *testing.T) {
 		{name: "finished", length: 1000, finished: true},
 		{name: "finished superframe", length: 20000, finished: true},
 		{name: "SYN", length: 0, change: func(k *spec) { k.flags = 2 }, want: csum(34, 16)},
-		{name: "TCP", length: 1000, want: csum(34, 16)},
-		{name: "TCP that just fits", length: maxFrame - 54, want: csum(34, 16)},
+		{name: "TCP", length: 1000, want: super(csum(34, 16), frame.GSOTCPv4, 54, 1000)},
+		{name: "TCP that just fits", length: maxFrame - 54, want: super(csum(34, 16), frame.GSOTCPv4, 54, maxFrame-54)},
 		{name: "TCP superframe", length: maxFrame - 54 + 1, want: super(csum(34, 16), frame.GSOTCPv4, 54, maxFrame-54)},
 		{name: "TCP, timestamps", length: 60000, change: func(k *spec) { k.stamps = true }, want: super(csum(34, 16), frame.GSOTCPv4, 66, maxFrame-66)},
-		{name: "TCP, hint of no meaning", length: 1000, hint: 500, want: csum(34, 16)},
+		{name: "TCP, hint of no meaning", length: 1000, hint: 500, want: super(csum(34, 16), frame.GSOTCPv4, 54, 1000)},
 		{name: "TCP, CWR", length: 20000, change: func(k *spec) { k.flags |= flagCWR }, want: ecn},
 		{name: "TCPv6", length: 20000, change: func(k *spec) { k.v6 = true }, want: super(csum(54, 16), frame.GSOTCPv6, 74, maxFrame-74)},
 		{
@@ -66,6 +66,7 @@ func TestAdopt(t *testing.T) {
 		{name: "cut off", length: 1000, spoil: func(f []byte) []byte { return f[:500] }},
 		{name: "data behind the packet", length: 1000, spoil: func(f []byte) []byte { return append(f, 0) }},
 		{name: "padded", length: 0, spoil: func(f []byte) []byte { return append(f, 0, 0, 0, 0, 0, 0) }, want: csum(34, 16)},
+		{name: "padded, with payload", length: 1, spoil: func(f []byte) []byte { return append(f, 0, 0, 0, 0, 0) }, want: csum(34, 16)},
 		{name: "padded with rubbish", length: 0, spoil: func(f []byte) []byte { return append(f, 0, 0, 1, 0, 0, 0) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -106,7 +106,11 @@ func EncodeVirtio(hdr []byte, b *frame.Buf) {
 	hdr[0] = virtioNeedsCsum
 	binary.LittleEndian.PutUint16(hdr[6:], o.CsumStart)
 	binary.LittleEndian.PutUint16(hdr[8:], o.CsumOffset)
-	switch o.GSO {
+	gso := o.GSO
+	if o.Guessed && b.Len() <= int(o.HdrLen)+int(o.GSOSize) {
+		gso = frame.GSONone // most of what Adopt finds is an ordinary frame
+	}
+	switch gso {
 	case frame.GSONone:
 		return
 	case frame.GSOTCPv4:

@@ -58,6 +58,29 @@ func TestVirtioHeaders(t *testing.T) {
 	}
 }
 
+// A superframe of one segment, as Adopt may make it, goes to a TAP as the
+// ordinary frame that it is.
+func TestVirtioOneSegment(t *testing.T) {
+	const size = 1000
+	for _, c := range []struct {
+		length int
+		want   []byte
+	}{
+		{size - 1, virtio(1, 0, 0, 0, 34, 16)},
+		{size, virtio(1, 0, 0, 0, 34, 16)},
+		{size + 1, virtio(1, 1, 54, size, 34, 16)},
+	} {
+		b := bufOf(tcp4(make([]byte, c.length)).build(t))
+		b.Offload = frame.Offload{
+			NeedsCsum: true, CsumStart: 34, CsumOffset: 16, GSO: frame.GSOTCPv4, HdrLen: 54, GSOSize: size, Guessed: true,
+		}
+		got := make([]byte, VirtioLen)
+		if EncodeVirtio(got, b); !bytes.Equal(got, c.want) {
+			t.Errorf("payload of %d bytes: encoded %x, want %x", c.length, got, c.want)
+		}
+	}
+}
+
 // The kernel states in hdr_len how much of a packet is in one piece, which may
 // be much more, or less, than the headers.
 func TestVirtioHeaderLengthIsAHint(t *testing.T) {
