@@ -60,15 +60,22 @@ func overlay6(i int) string { return fmt.Sprintf("fd77::%d", i) }
 // build makes n sites, numbered from 1 in the result; index 0 is empty.
 func (p *plan) build(t testing.TB, n int) []site {
 	t.Helper()
+	sites := p.hosts(t, n)
+	for i := 1; i <= n; i++ {
+		p.populate(t, sites, i)
+	}
+	return sites
+}
+
+// hosts makes hosts and clients of n sites and the wire, and no VTEPs.
+func (p *plan) hosts(t testing.TB, n int) []site {
+	t.Helper()
 	sites := make([]site, n+1)
 	for i := 1; i <= n; i++ {
 		sites[i].host = netnstest.NewHost(t, fmt.Sprintf("h%d", i))
 		sites[i].client = netnstest.NewHost(t, fmt.Sprintf("c%d", i))
 	}
 	p.wire(t, sites)
-	for i := 1; i <= n; i++ {
-		p.populate(t, sites, i)
-	}
 	return sites
 }
 
