@@ -87,7 +87,7 @@ func benchSizes(b *testing.B, run func(b *testing.B, m fibMap, keys []Key)) {
 	}
 }
 
-func lookupAll(b *testing.B, m fibMap, keys []Key, want bool) {
+func lookups(b *testing.B, m fibMap, keys []Key, want bool) {
 	i := 0
 	for b.Loop() {
 		if _, ok := m.lookup(keys[i]); ok != want {
@@ -99,7 +99,7 @@ func lookupAll(b *testing.B, m fibMap, keys []Key, want bool) {
 	}
 }
 
-func lookupAllParallel(b *testing.B, m fibMap, keys []Key, want bool) {
+func parallelLookups(b *testing.B, m fibMap, keys []Key, want bool) {
 	var workers atomic.Uint64
 	b.RunParallel(func(pb *testing.PB) {
 		i := int(workers.Add(1)) * 7919 % len(keys)
@@ -116,20 +116,117 @@ func lookupAllParallel(b *testing.B, m fibMap, keys []Key, want bool) {
 }
 
 func BenchmarkLookup(b *testing.B) {
-	b.Run("hit", func(b *testing.B) {
-		benchSizes(b, func(b *testing.B, m fibMap, keys []Key) { lookupAll(b, m, keys, true) })
-	})
-	b.Run("miss", func(b *testing.B) {
+	for _, mode := range []struct {
+		name string
+		run  func(*testing.B, fibMap, []Key, bool)
+	}{{"", lookups}, {"-parallel", parallelLookups}} {
+		b.Run("hit"+mode.name, func(b *testing.B) {
+			benchSizes(b, func(b *testing.B, m fibMap, keys []Key) { mode.run(b, m, keys, true) })
+		})
+		b.Run("miss"+mode.name, func(b *testing.B) {
+			benchSizes(b, func(b *testing.B, m fibMap, keys []Key) {
+				mode.run(b, m, stations(len(keys), 0x525401), false)
+			})
+		})
+	}
+}
+
+// BenchmarkMixed is 99 lookups and then one station that moved to another
+// port: the dearest kind of write that does not make a table grow.
+func BenchmarkMixed(b *testing.B) {
+	const every = 100
+	b.Run("writes=1%", func(b *testing.B) {
 		benchSizes(b, func(b *testing.B, m fibMap, keys []Key) {
-			lookupAll(b, m, stations(len(keys), 0x525401), false)
+			i, n := 0, 0
+			for b.Loop() {
+				if n++; n%every == 0 {
+					m.learn(keys[i], frame.PortID(1+n/every%benchPorts))
+				} else if _, ok := m.lookup(keys[i]); !ok {
+					b.Fatal(keys[i])
+				}
+				if i++; i == len(keys) {
+					i = 0
+				}
+			}
 		})
 	})
-	b.Run("hit-parallel", func(b *testing.B) {
-		benchSizes(b, func(b *testing.B, m fibMap, keys []Key) { lookupAllParallel(b, m, keys, true) })
-	})
-	b.Run("miss-parallel", func(b *testing.B) {
+	b.Run("writes=1%-parallel", func(b *testing.B) {
 		benchSizes(b, func(b *testing.B, m fibMap, keys []Key) {
-			lookupAllParallel(b, m, stations(len(keys), 0x525401), false)
+			var workers atomic.Uint64
+			b.RunParallel(func(pb *testing.PB) {
+				i, n := int(workers.Add(1))*7919%len(keys), 0
+				for pb.Next() {
+					if n++; n%every == 0 {
+						m.learn(keys[i], frame.PortID(1+n/every%benchPorts))
+					} else if _, ok := m.lookup(keys[i]); !ok {
+						b.Error(keys[i])
+						return
+					}
+					if i++; i == len(keys) {
+						i = 0
+					}
+				}
+			})
 		})
 	})
+}
+
+// BenchmarkLearn is what the table does with the source of a frame.
+func BenchmarkLearn(b *testing.B) {
+	const n = 100_000
+	keys := stations(n, 0x525400)
+	tab := New(Config{Limit: 2 * n, Age: 3000})
+	for _, k := range keys {
+		tab.Learn(k, 1, 0)
+	}
+	run := func(name string, learn func(i, round int)) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				learn(i%n, i/n)
+			}
+		})
+	}
+	run("same-tick", func(i, _ int) { tab.Learn(keys[i], 1, 0) })
+	now := Tick(0)
+	run("refresh", func(i, _ int) {
+		if i == 0 {
+			now++
+		}
+		tab.Learn(keys[i], 1, now)
+	})
+	run("move", func(i, round int) { tab.Learn(keys[i], frame.PortID(2+round%2), now) })
+}
+
+// BenchmarkFlood sends a million addresses into a full table: from one port,
+// and from 256 that hold the same, where each takes from itself.
+func BenchmarkFlood(b *testing.B) {
+	for _, limit := range []int{1_000, DefaultLimit} {
+		for _, ports := range []int{1, 256} {
+			b.Run(fmt.Sprintf("limit=%d/ports=%d", limit, ports), func(b *testing.B) {
+				tab := New(Config{Limit: limit, Age: 3000})
+				b.ReportAllocs()
+				for n := 0; b.Loop(); n++ {
+					tab.Learn(mac(n%1_000_000), frame.PortID(1+n%ports), Tick(n/100_000))
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkFlushPort flushes a port of a hundred stations in tables of all
+// sizes, and learns one again.
+func BenchmarkFlushPort(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			tab := New(Config{Limit: 2 * n})
+			for i := range n {
+				tab.Learn(mac(i), 1, 0)
+			}
+			for b.Loop() {
+				tab.Learn(mac(0), 2, 0)
+				tab.FlushPort(2)
+			}
+		})
+	}
 }

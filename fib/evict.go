@@ -105,13 +105,16 @@ func (t *Table) findOldest() {
 			p.oldest = make([]evictee, 0, min(room[i], p.learned))
 		}
 	}
+	// Refreshes do not set t.latest: counting from a moment after it, those
+	// that came later are in order too.
+	now := t.latest + skew
 	for k, s := range t.array.Load().each {
 		v := s.load()
 		if room[v.port()] == 0 || v.isStatic() || !t.held(v) {
 			continue
 		}
 		p := &t.ports[v.port()]
-		e := evictee{k, v, since(t.latest, v.tick())}
+		e := evictee{k, v, (now - v.tick()) & tickMask}
 		if len(p.oldest) < room[v.port()] {
 			p.oldest = append(p.oldest, e)
 			if len(p.oldest) == room[v.port()] {
