@@ -46,7 +46,8 @@ type PortConfig struct {
 // PeerConfig is how a remote VTEP behaves.
 type PeerConfig struct {
 	Name string
-	// MTU is the largest payload of an inner frame that the underlay carries.
+	// MTU is the largest payload of an inner frame without a tag that the
+	// underlay carries.
 	MTU int
 	// Networks names those that reach over the peer; nil is all of them.
 	Networks []string

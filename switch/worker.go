@@ -20,6 +20,22 @@ type note struct {
 	out    *attachment // nil: flood
 	vlan   frame.VLAN  // the frame's VLAN, wherever it comes from
 	tagged bool        // its bytes carry a tag
+	whole  bool        // its headers are too long to be retagged, and that is counted
+}
+
+// room is the largest payload, in bytes, that the frame may have to leave by
+// out. In a tunnel a tag takes the place of payload: there the underlay bounds
+// the whole frame, while Ethernet allows for the tag (IEEE 802.3-2018 section
+// 3.2.7).
+func (n *note) room(out *attachment) int {
+	tagged := n.tagged
+	if n.vlan != frame.Untagged {
+		tagged = out.vlans.tags(n.vlan)
+	}
+	if out.remote && tagged {
+		return out.mtu - frame.TagLen
+	}
+	return out.mtu
 }
 
 // slot is what a worker keeps for one port: the transmit handle, the frames of
@@ -236,7 +252,7 @@ func (w *worker) emit(bufs []frame.Buf) {
 				continue
 			}
 			someone = true
-			if !w.queue(i, &bufs[i], out) {
+			if !w.queue(i, &bufs[i], out) && (refused == nil || n.room(out) < n.room(refused)) {
 				refused = out
 			}
 		}
@@ -252,19 +268,25 @@ func (w *worker) emit(bufs []frame.Buf) {
 // reports false when the frame is larger than out takes.
 func (w *worker) queue(i int, b *frame.Buf, out *attachment) bool {
 	n := &w.notes[i]
-	if l2 := frame.Ethernet(b.Head()).HeaderLen(); b.MaxWireLen()-l2 > out.mtu {
-		if !b.Offload.Guessed || int(b.Offload.HdrLen) >= out.mtu+l2 {
+	l2, room := frame.Ethernet(b.Head()).HeaderLen(), n.room(out)
+	if b.MaxWireLen()-l2 > room {
+		if !b.Offload.Guessed || int(b.Offload.HdrLen) >= room+l2 {
 			return false
 		}
-		b.Offload.GSOSize = uint16(out.mtu + l2 - int(b.Offload.HdrLen))
+		b.Offload.GSOSize = uint16(room + l2 - int(b.Offload.HdrLen))
 	}
 	s := w.touch(out.id)
 	if n.vlan != frame.Untagged {
 		if tag := out.vlans.tags(n.vlan); tag != n.tagged || (tag && frame.Ethernet(b.Head()).VLAN() != n.vlan) {
-			if b = w.retag(i, b, tag); b == nil {
-				w.touch(n.in.id).rx.DropN(frame.DropMalformed, 1)
+			copied := w.retag(i, b, tag)
+			if copied == nil {
+				if !n.whole {
+					n.whole = true
+					w.touch(n.in.id).rx.Drop(frame.DropMalformed, b)
+				}
 				return true
 			}
+			b = copied
 		}
 	}
 	if s.port != out.port {
@@ -290,6 +312,8 @@ func (w *worker) retag(i int, b *frame.Buf, tag bool) *frame.Buf {
 		}
 		r.ok = true
 	}
+	// A port that was asked since may have had the segments made smaller.
+	r.buf.Offload.GSOSize = b.Offload.GSOSize
 	return &r.buf
 }
 
@@ -341,5 +365,5 @@ func (w *worker) drop(i int, bufs []frame.Buf, r frame.DropReason) {
 func (w *worker) refuse(i int, b *frame.Buf, out *attachment) {
 	n := &w.notes[i]
 	w.touch(n.in.id).rx.Drop(frame.DropTooBig, b)
-	w.tooBig.add(w.now, b, n.in, out.mtu)
+	w.tooBig.add(w.now, b, n.in, n.room(out))
 }
