@@ -296,7 +296,7 @@ func TestDetachForgets(t *testing.T) {
 			}
 			gone.send(eth(frame.Broadcast, mac(1)))
 			r.must(r.sw.AddStatic("blue", 0, mac(2), gone.id))
-			r.must(r.sw.Detach(gone.id))
+			r.detach(gone)
 			r.knows("blue")
 			r.reaches(p[1], eth(mac(1), mac(9)), p[2], stay)
 			if err := r.sw.Detach(gone.id); !errors.Is(err, vswitch.ErrNoPort) {
@@ -307,7 +307,6 @@ func TestDetachForgets(t *testing.T) {
 			if heir.id != gone.id {
 				t.Fatalf("PortID %d was given, want %d to be reused", heir.id, gone.id)
 			}
-			gone.id = 0xffff
 			for _, n := range []int{1, 2} {
 				r.reaches(p[1], eth(mac(n), mac(9)), p[2], stay, heir)
 			}

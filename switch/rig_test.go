@@ -88,6 +88,7 @@ type end struct {
 	id    frame.PortID
 	queue *queue
 	vni   frame.VNI // of a remote VTEP's frames
+	gone  bool      // detached
 }
 
 // in gives the remote VTEP in another network.
@@ -184,6 +185,14 @@ func (r *rig) peer(name string, networks ...string) *end {
 	return e
 }
 
+// detach removes an end; its device must get nothing more.
+func (r *rig) detach(e *end) {
+	r.t.Helper()
+	r.must(r.sw.Detach(e.id))
+	e.take()
+	e.gone = true
+}
+
 // send has one batch of frames come from e, in memory of their own.
 func (e *end) send(frames ...[]byte) {
 	e.sendWith(frame.Offload{}, nil, frames...)
@@ -232,7 +241,7 @@ func (r *rig) arrives(from *end, f, as []byte, to ...*end) {
 	got := r.take()
 	for _, e := range r.ends {
 		want := 0
-		if slices.ContainsFunc(to, func(o *end) bool { return o.id == e.id }) {
+		if slices.ContainsFunc(to, func(o *end) bool { return o.id == e.id && !e.gone }) {
 			want = 1
 		}
 		if len(got[e]) != want {

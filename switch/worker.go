@@ -130,6 +130,10 @@ func (w *worker) receive(snap *snapshot, bufs []frame.Buf, id frame.PortID) {
 		s := w.touch(in.id)
 		s.rx.Sent(b)
 
+		if in.down { // what its queue held when it went down
+			s.rx.Drop(frame.DropPortDown, b)
+			continue
+		}
 		d := in.domain
 		if in.remote {
 			if d = snap.byVNI[b.VNI]; d == nil {
