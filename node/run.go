@@ -95,6 +95,7 @@ func newLogger(o Options) (zerolog.Logger, error) {
 			return zerolog.Nop(), fmt.Errorf("log level %q: want debug, info, warn or error", o.LogLevel)
 		}
 	}
+	zerolog.TimeFieldFormat = time.RFC3339Nano // the default has no milliseconds
 	w := o.LogTo
 	if !o.LogJSON {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000", NoColor: !isTerminal(o.LogTo)}

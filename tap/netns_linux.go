@@ -31,32 +31,62 @@ func namespacePath(spec string) string {
 	return filepath.Join(netnsDir, spec)
 }
 
-// InNamespace runs f on a thread of its own in the namespace; "" is the
-// caller's. The error wraps [ErrNoNamespace] where there is none.
-func InNamespace(spec string, f func() error) error {
+// namespace is where an interface is to live: nil is the caller's.
+type namespace struct {
+	spec, path string
+	fd         netns.NsHandle
+}
+
+// openNamespace finds the namespace; nil for "". The error wraps
+// [ErrNoNamespace] where there is none.
+func openNamespace(spec string) (*namespace, error) {
 	if spec == "" {
+		return nil, nil
+	}
+	n := &namespace{spec: spec, path: namespacePath(spec)}
+	var err error
+	if n.fd, err = netns.GetFromPath(n.path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: %q (no %s)", ErrNoNamespace, spec, n.path)
+		}
+		return nil, fmt.Errorf("namespace %q: %w", spec, err)
+	}
+	return n, nil
+}
+
+func (n *namespace) close() {
+	if n != nil {
+		_ = n.fd.Close()
+	}
+}
+
+// run calls f on a thread in the namespace. What f opens holds the namespace
+// open, so f closes it; a TAP's descriptor is never opened here.
+func (n *namespace) run(f func() error) error {
+	if n == nil {
 		return f()
 	}
-	path := namespacePath(spec)
-	ns, err := netns.GetFromPath(path)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: %q (no %s)", ErrNoNamespace, spec, path)
-		}
-		return fmt.Errorf("namespace %q: %w", spec, err)
-	}
-	defer ns.Close()
-
 	result := make(chan error, 1)
 	go func() {
-		// The thread is never unlocked, so that the runtime ends it with the
-		// goroutine and no other goroutine runs in the foreign namespace.
 		runtime.LockOSThread()
-		if err := netns.Set(ns); err != nil {
-			result <- enterError(spec, path, err)
+		back, err := netns.Get()
+		if err != nil {
+			runtime.UnlockOSThread()
+			result <- fmt.Errorf("open the daemon's namespace: %w", err)
+			return
+		}
+		defer back.Close()
+		if err := netns.Set(n.fd); err != nil {
+			runtime.UnlockOSThread()
+			result <- enterError(n.spec, n.path, err)
 			return
 		}
 		result <- f()
+		// A thread that cannot come back stays locked, and ends with the
+		// goroutine. It must not stay: it would hold the namespace.
+		if netns.Set(back) == nil {
+			runtime.UnlockOSThread()
+		}
 	}()
 	return <-result
 }

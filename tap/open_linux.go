@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
@@ -32,58 +33,109 @@ const (
 	linkSpeed = 10000
 )
 
+// freeName has the kernel choose a name until the interface is where it lives.
+const freeName = "weft%d"
+
 // Open makes the interface, configures it and sets it up. Nothing is left of
 // it when it fails.
+//
+// The interface is made in the caller's namespace and moved, because a TAP's
+// descriptor holds the namespace that it was opened in: opened in the port's,
+// it would keep that alive when everybody else has left it.
 func Open(c Config) (*Port, error) {
-	p := &Port{ifName: c.IfName, mtu: c.MTU}
-	err := InNamespace(c.NetNS, func() error {
-		if err := p.open(c); err != nil {
-			return err
-		}
-		if err := p.configure(c); err != nil {
-			return errors.Join(fmt.Errorf("configure interface %q: %w", c.IfName, err), p.dev.close())
-		}
-		return nil
-	})
+	ns, err := openNamespace(c.NetNS)
 	if err != nil {
 		return nil, err
+	}
+	defer ns.close()
+	p := &Port{ifName: c.IfName, mtu: c.MTU}
+	if err := p.open(c, ns); err != nil {
+		return nil, err
+	}
+	err = ns.run(func() error { return p.configure(c) })
+	if err != nil {
+		return nil, errors.Join(err, p.dev.close())
 	}
 	return p, nil
 }
 
-// open makes the interface with the backend asked for.
-func (p *Port) open(c Config) error {
-	// TUNSETIFF would quietly attach to a persistent TAP of that name.
-	if _, err := net.InterfaceByName(c.IfName); err == nil {
-		return fmt.Errorf("%w: %q", ErrExists, c.IfName)
+// open makes the interface with the backend asked for and moves it.
+func (p *Port) open(c Config, ns *namespace) error {
+	name := freeName
+	if ns == nil {
+		name = c.IfName
+		// TUNSETIFF would quietly attach to a persistent TAP of that name.
+		if _, err := net.InterfaceByName(name); err == nil {
+			return fmt.Errorf("%w: %q", ErrExists, name)
+		}
 	}
+	var err error
 	if c.Backend == Portable {
-		dev, err := openWater(c.IfName)
-		p.dev = dev
-		return openError(c.IfName, err)
+		p.dev, name, err = openWater(name)
+	} else {
+		name, err = p.openNative(c, name)
 	}
-	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return openError(c.IfName, err)
 	}
-	if err := attach(fd, c.IfName); err != nil {
+	if ns == nil {
+		return nil
+	}
+	if err := ns.move(name, c.IfName); err != nil {
+		return errors.Join(err, p.dev.close())
+	}
+	return nil
+}
+
+func (p *Port) openNative(c Config, name string) (string, error) {
+	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	if name, err = attach(fd, name); err != nil {
 		unix.Close(fd)
-		return openError(c.IfName, err)
+		return "", err
 	}
 	if !c.NoOffload {
 		p.features = negotiate(fd)
 	}
 	p.dev, err = newQueue(fd, p.features)
-	return err
+	return name, err
 }
 
-func attach(fd int, ifName string) error {
-	ifr, err := unix.NewIfreq(ifName)
+// attach makes the interface and gives the name that it got.
+func attach(fd int, name string) (string, error) {
+	ifr, err := unix.NewIfreq(name)
 	if err != nil {
-		return err
+		return "", err
 	}
 	ifr.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
-	return unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
+		return "", err
+	}
+	return ifr.Name(), nil
+}
+
+// move takes an interface from the caller's namespace to this one, where it is
+// called ifName.
+func (n *namespace) move(name, ifName string) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find TAP %q: %w", name, err)
+	}
+	if err := netlink.LinkSetNsFd(link, int(n.fd)); err != nil {
+		return enterError(n.spec, n.path, err)
+	}
+	return n.run(func() error {
+		link, err := netlink.LinkByName(name)
+		if err == nil {
+			err = netlink.LinkSetName(link, ifName)
+		}
+		if errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("%w: %q in namespace %q", ErrExists, ifName, n.spec)
+		}
+		return err
+	})
 }
 
 // negotiate asks for the offloads, most first: USO came with Linux 6.2, and a
@@ -120,6 +172,13 @@ func openError(ifName string, err error) error {
 
 // configure gives the interface what the configuration says and sets it up.
 func (p *Port) configure(c Config) error {
+	if err := p.setUp(c); err != nil {
+		return fmt.Errorf("configure interface %q: %w", c.IfName, err)
+	}
+	return nil
+}
+
+func (p *Port) setUp(c Config) error {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
@@ -146,7 +205,7 @@ func (p *Port) configure(c Config) error {
 	_ = h.LinkSetGSOMaxSize(link, gsoMaxSize)
 	_ = setLinkSpeed(c.IfName, linkSpeed)
 	for _, a := range c.Addresses {
-		if err := addAddress(h, link, a); err != nil {
+		if err := h.AddrAdd(link, address(a)); err != nil {
 			return fmt.Errorf("add address %s: %w", a, err)
 		}
 	}
@@ -163,7 +222,7 @@ func (p *Port) configure(c Config) error {
 	return nil
 }
 
-func addAddress(h *netlink.Handle, link netlink.Link, a netip.Prefix) error {
+func address(a netip.Prefix) *netlink.Addr {
 	addr := &netlink.Addr{IPNet: &net.IPNet{
 		IP:   a.Addr().AsSlice(),
 		Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen()),
@@ -173,54 +232,57 @@ func addAddress(h *netlink.Handle, link netlink.Link, a netip.Prefix) error {
 		// address detection it can be used at once, as container runtimes do.
 		addr.Flags = unix.IFA_F_NODAD
 	}
-	return h.AddrAdd(link, addr)
+	return addr
 }
 
 // Reconfigure changes MTU, MAC and addresses of the interface while it runs.
 // from is what it was opened with.
 func (p *Port) Reconfigure(from, to Config) error {
-	return InNamespace(to.NetNS, func() error {
-		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-		if err != nil {
-			return err
+	ns, err := openNamespace(to.NetNS)
+	if err != nil {
+		return err
+	}
+	defer ns.close()
+	return ns.run(func() error { return p.reconfigure(from, to) })
+}
+
+func (p *Port) reconfigure(from, to Config) error {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	link, err := h.LinkByName(to.IfName)
+	if err != nil {
+		return err
+	}
+	if to.MTU != from.MTU {
+		if err := h.LinkSetMTU(link, to.MTU); err != nil {
+			return fmt.Errorf("set MTU %d: %w", to.MTU, err)
 		}
-		defer h.Close()
-		link, err := h.LinkByName(to.IfName)
-		if err != nil {
-			return err
+	}
+	if to.MAC != from.MAC && !to.MAC.IsZero() {
+		if err := h.LinkSetHardwareAddr(link, to.MAC[:]); err != nil {
+			return fmt.Errorf("set MAC %s: %w", to.MAC, err)
 		}
-		if to.MTU != from.MTU {
-			if err := h.LinkSetMTU(link, to.MTU); err != nil {
-				return fmt.Errorf("set MTU %d: %w", to.MTU, err)
-			}
+		p.mac = to.MAC
+	}
+	for _, a := range from.Addresses {
+		if slices.Contains(to.Addresses, a) {
+			continue
 		}
-		if to.MAC != from.MAC && !to.MAC.IsZero() {
-			if err := h.LinkSetHardwareAddr(link, to.MAC[:]); err != nil {
-				return fmt.Errorf("set MAC %s: %w", to.MAC, err)
-			}
-			p.mac = to.MAC
+		if err := h.AddrDel(link, address(a)); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			return fmt.Errorf("remove address %s: %w", a, err)
 		}
-		old := map[netip.Prefix]bool{}
-		for _, a := range from.Addresses {
-			old[a] = true
+	}
+	// With a primary address the kernel removes the secondary ones of its
+	// subnet, so those that stay are added again, too.
+	for _, a := range to.Addresses {
+		if err := h.AddrAdd(link, address(a)); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("add address %s: %w", a, err)
 		}
-		for _, a := range to.Addresses {
-			if old[a] {
-				delete(old, a)
-				continue
-			}
-			if err := addAddress(h, link, a); err != nil && !errors.Is(err, unix.EEXIST) {
-				return fmt.Errorf("add address %s: %w", a, err)
-			}
-		}
-		for a := range old {
-			ipnet := &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}
-			if err := h.AddrDel(link, &netlink.Addr{IPNet: ipnet}); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
-				return fmt.Errorf("remove address %s: %w", a, err)
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // ethtoolCmd is struct ethtool_cmd of linux/ethtool.h.

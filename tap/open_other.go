@@ -21,13 +21,5 @@ func Open(c Config) (*Port, error) {
 	return &Port{dev: wrapWater(ifce), ifName: ifce.Name(), mtu: c.MTU}, nil
 }
 
-// InNamespace runs f; only "" is a namespace here.
-func InNamespace(spec string, f func() error) error {
-	if spec != "" {
-		return fmt.Errorf("namespace %q: %w", spec, ErrUnsupported)
-	}
-	return f()
-}
-
 // Reconfigure changes nothing here.
 func (p *Port) Reconfigure(_, _ Config) error { return ErrUnsupported }

@@ -2,12 +2,13 @@ package tap
 
 import "github.com/songgao/water"
 
-func openWater(ifName string) (device, error) {
+// openWater makes the interface and gives the name that it got.
+func openWater(name string) (device, string, error) {
 	c := water.Config{DeviceType: water.TAP}
-	c.Name = ifName
+	c.Name = name
 	ifce, err := water.New(c)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return wrapWater(ifce), nil
+	return wrapWater(ifce), ifce.Name(), nil
 }

@@ -35,6 +35,7 @@ var law = map[string][]string{
 	"perf":               {"*"},
 	"internal/arch":      {},
 	"internal/netnstest": {},
+	"internal/e2e":       {},
 	"internal/demo":      {"internal/netnstest"},
 }
 
