@@ -1,6 +1,7 @@
 package fib
 
 import (
+	"cmp"
 	"slices"
 
 	"weft/frame"
@@ -19,12 +20,7 @@ type Entry struct {
 // Entries gives what Lookup would find at now, sorted by VLAN and MAC.
 func (t *Table) Entries(now Tick) []Entry {
 	list := t.entries(now)
-	slices.SortFunc(list, func(a, b Entry) int {
-		if a.Key < b.Key {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(list, func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
 	return list
 }
 

@@ -6,9 +6,9 @@ type pair struct {
 	v value
 }
 
-// rebuild replaces the array by one without dead slots, of the size that suits
-// the entries, with the entry more in it if there is one. Readers go on in the
-// old array until the new one is complete. The lock is held.
+// rebuild replaces the array by one of the size that suits the entries, without
+// the slots whose entry is gone, and with one more entry if there is one.
+// Readers go on in the old array until the new one is whole. The lock is held.
 func (t *Table) rebuild(more *pair) {
 	old := t.array.Load()
 	for size := bucketsFor(t.learned + t.static); ; size *= 2 {
@@ -22,8 +22,8 @@ func (t *Table) rebuild(more *pair) {
 	}
 }
 
-// copyTo copies the entries of old. It reports false when a bucket's
-// neighbourhood is full.
+// copyTo copies the entries of old into a. It reports false when one finds no
+// place.
 func (t *Table) copyTo(a, old *array) bool {
 	for k, s := range old.each {
 		v := s.load()

@@ -17,13 +17,15 @@ func (t *Table) Remove(k Key) bool {
 
 // FlushPort removes the learned entries of p and gives their number. No Lookup
 // that starts after it returned finds one. It takes the same time however many
-// they are.
+// they are and however large the table is, except that one flush in 65,535 of
+// the same port looks through the table.
 func (t *Table) FlushPort(p frame.PortID) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.flush(p)
 }
 
+// flush is FlushPort with the lock held.
 func (t *Table) flush(p frame.PortID) int {
 	if int(p) >= len(t.ports) || t.ports[p].learned == 0 {
 		return 0
@@ -65,7 +67,7 @@ func (t *Table) RemovePort(p frame.PortID) {
 	}
 }
 
-// bury kills what flushes left dead by generation, so that generations may be
+// bury removes what is dead only by its generation, so that generations may be
 // used again. The lock is held.
 func (t *Table) bury() {
 	for _, s := range t.array.Load().each {

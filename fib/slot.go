@@ -18,7 +18,7 @@ import (
 //	            +--------+--------------------+--------------+-------------+
 //
 // A key word of 0 is a slot never used, a value word of 0 an entry that is
-// gone. Bit o stands only in the last slot of a bucket and says that the
+// gone: no port is NoPort. Bit o stands only in the last slot of a bucket and says that the
 // bucket overflowed. Bit 63 of a key word is free for [bucket.index].
 //
 // Both words are written by whoever holds the table's lock, except that any
@@ -44,14 +44,13 @@ const (
 
 	genShift  = 16
 	tickShift = 32
-	// live makes sure that no entry is gone.
-	live   value = 1 << 56
-	static value = 1 << 57
+
+	static value = 1 << 56
 )
 
 // learnedOn is the value of an entry learned on p in its generation gen.
 func learnedOn(p frame.PortID, gen uint16, now Tick) value {
-	return value(p) | value(gen)<<genShift | value(now&tickMask)<<tickShift | live
+	return value(p) | value(gen)<<genShift | value(now&tickMask)<<tickShift
 }
 
 func staticOn(p frame.PortID, now Tick) value {
