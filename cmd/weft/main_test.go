@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +18,8 @@ import (
 	"weft/ctl"
 	"weft/ctl/ctltest"
 )
+
+var update = flag.Bool("update", false, "write what the commands print into the scripts and docs/commands.md")
 
 // The test binary is weft, with a daemon whose networking is pretended.
 func TestMain(m *testing.M) {
@@ -38,8 +44,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SOCKDIR", dir)
 			return nil
 		},
+		UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await,
+			"await":     await,
+			"terminate": terminate,
+			"usage":     exits(exitUsage),
+			"failure":   exits(exitFailure),
 		},
 	})
 }
@@ -59,6 +69,32 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("await %s: %v", path, err)
+		}
+	}
+}
+
+// terminate sends SIGTERM to the background command that was started last.
+func terminate(ts *testscript.TestScript, _ bool, _ []string) {
+	cmds := ts.BackgroundCmds()
+	if len(cmds) == 0 {
+		ts.Fatalf("there is no background command")
+	}
+	ts.Check(cmds[len(cmds)-1].Process.Signal(syscall.SIGTERM))
+}
+
+// exits CODE COMMAND runs a command that must end with the code and one line on stderr.
+func exits(code int) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) == 0 {
+			ts.Fatalf("want a command")
+		}
+		err := ts.Exec(args[0], args[1:]...)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != code {
+			ts.Fatalf("%v: %v, want exit code %d", args, err, code)
+		}
+		if lines := strings.Count(ts.ReadFile("stderr"), "\n"); lines != 1 {
+			ts.Fatalf("%v: %d lines on stderr", args, lines)
 		}
 	}
 }

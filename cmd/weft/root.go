@@ -66,18 +66,20 @@ func execute(args []string, run RunFunc) int {
 // exitCode says on stderr what went wrong.
 func (a *app) exitCode(cmd *cobra.Command, err error) int {
 	var usage *usageError
+	isUsage := errors.As(err, &usage)
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errReported):
 		return exitFailure
-	case a.started && !errors.As(err, &usage):
+	case isUsage:
+		a.complain(err)
+		return exitUsage
+	case a.started:
 		a.complain(err)
 		return exitFailure
-	case usage == nil:
-		err = &usageError{cmd, err}
 	}
-	a.complain(err)
+	a.complain(&usageError{cmd, err}) // cobra's own
 	return exitUsage
 }
 
@@ -105,7 +107,7 @@ the other commands talk to it over its control socket.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, flagProblem(err)} })
 	f := root.PersistentFlags()
-	f.StringVar(&a.socket, "socket", "", "path of the daemon's control `socket` (default "+
+	f.StringVar(&a.socket, "socket", "", "`path` of the daemon's control socket (default "+
 		ctl.SystemSocket+", for an ordinary user $XDG_RUNTIME_DIR/weft/weft.sock; environment WEFT_SOCKET)")
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(

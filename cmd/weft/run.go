@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -105,5 +106,6 @@ func (c *choice) Set(s string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("want one of %v", c.words)
+	last := len(c.words) - 1
+	return fmt.Errorf("want %s or %s", strings.Join(c.words[:last], ", "), c.words[last])
 }
