@@ -199,6 +199,31 @@ func TestSegmentRefuses(t *testing.T) {
 	}
 }
 
+// Metadata that takes a fragment's data for the payload: there is no TCP header
+// to read.
+func TestSegmentRefusesFragments(t *testing.T) {
+	b := tcp4(make([]byte, 5)).super(t, 10)
+	o := b.Offload
+	b.Set(b.Head()[:36], 0)
+	b.Head()[17], b.Head()[20] = 22, 0x20
+	b.Offload = o
+	b.Offload.HdrLen = b.Offload.CsumStart
+	if out, err := NewSegmenter().Segment(b); !errors.Is(err, ErrMalformed) {
+		t.Errorf("%d segments, error %v", len(out), err)
+	}
+}
+
+func TestSegmentRefusesEndlessHeaders(t *testing.T) {
+	k := tcp4(make([]byte, 5000))
+	k.v6 = true
+	for options, ok := range map[int]bool{128: true, 256: false} {
+		k.options = options
+		if _, err := NewSegmenter().Segment(k.super(t, 1000)); (err == nil) != ok {
+			t.Errorf("%d bytes of extension headers: %v", options, err)
+		}
+	}
+}
+
 func TestSegmentAllocs(t *testing.T) {
 	s := NewSegmenter()
 	rnd := newRand(5)

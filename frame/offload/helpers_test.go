@@ -21,8 +21,9 @@ type spec struct {
 	host    byte // last octet of the source MAC and the source address
 	tags    []layers.EthernetType
 	v6, udp bool
-	options int // bytes of IPv4 options, or of an IPv6 destination options header
-	stamps  bool
+	options int  // bytes of IPv4 options, or of an IPv6 destination options header
+	stamps  bool // TCP timestamps
+	stamp   byte // part of their value
 	df      bool
 	id      uint16
 	tos     uint8
@@ -110,7 +111,7 @@ func (k spec) build(tb testing.TB) []byte {
 		if k.options > 0 {
 			ip.NextHeader = layers.IPProtocolIPv6Destination
 			ext := make([]byte, k.options) // padding with PadN, RFC 8200 section 4.2
-			ext[0], ext[1], ext[2], ext[3] = byte(proto), byte(k.options/8-1), 1, byte(k.options-4)
+			ext[0], ext[1], ext[2], ext[3] = byte(proto), byte(k.options/8-1), 1, byte(min(k.options-4, 255))
 			ls = append(ls, gopacket.Payload(ext))
 		}
 	} else {
@@ -141,7 +142,7 @@ func (k spec) build(tb testing.TB) []byte {
 		if k.stamps {
 			l.Options = []layers.TCPOption{
 				{OptionType: layers.TCPOptionKindNop}, {OptionType: layers.TCPOptionKindNop},
-				{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: []byte{1, 2, 3, 4, 5, 6, 7, 8}},
+				{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: []byte{1, 2, 3, k.stamp, 5, 6, 7, 8}},
 			}
 		}
 		noError(tb, l.SetNetworkLayerForChecksum(network))

@@ -52,8 +52,11 @@ func TestParseRefuses(t *testing.T) {
 	six.v6 = true
 	udp := four
 	udp.udp = true
-	tagged := four
-	tagged.tags = []layers.EthernetType{0x88a8, 0x8100}
+	thrice := four
+	thrice.tags = []layers.EthernetType{0x88a8, 0x8100, 0x8100}
+	if p, ok := Parse(thrice.build(t)); ok {
+		t.Errorf("three tags: parsed: %+v", p)
+	}
 	for name, c := range map[string]struct {
 		k     spec
 		spoil func(f []byte)
@@ -73,7 +76,7 @@ func TestParseRefuses(t *testing.T) {
 		"payload length 0":       {six, func(f []byte) { f[18], f[19] = 0, 0 }},
 		"endless extension":      {six, func(f []byte) { f[20] = 0; f[55] = 255 }},
 		"extension after itself": {six, func(f []byte) { f[20] = 60; clear(f[54:]); f[54] = 60 }},
-		"third tag":              {tagged, func(f []byte) { f[20], f[21] = 0x81, 0 }},
+		"IHL 4 before UDP":       {udp, func(f []byte) { f[14] = 0x44 }},
 	} {
 		f := c.k.build(t)
 		if _, ok := Parse(f); !ok {
