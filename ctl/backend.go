@@ -5,7 +5,8 @@ import "context"
 // Backend is what the server needs of a daemon. Every method may be called
 // from several goroutines at once; a method that changes something has done it
 // when it returns nil, and has changed nothing when it returns an error.
-// Errors are [Error] values or wrap one; others are internal errors.
+// Errors are [Error] values or wrap one; others are internal errors. A name that
+// nothing has, in a filter too, is [NoNetwork], [NoPort] or [NoPeer].
 type Backend interface {
 	Status(ctx context.Context) (Status, error)
 	Stats(ctx context.Context) (Stats, error)

@@ -154,13 +154,3 @@ func (s *Server) apply(r *http.Request) (reply, error) {
 	}
 	return list(s.backend.Apply(r.Context(), c))
 }
-
-// Guard against a type that decode would not check.
-var (
-	_ validator = NetworkSpec{}
-	_ validator = PortSpec{}
-	_ validator = PeerSpec{}
-	_ validator = FDBSpec{}
-	_ validator = FDBFilter{}
-	_ validator = Config{}
-)

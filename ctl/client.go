@@ -77,15 +77,12 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 // explain says what a failed connection means.
 func (c *Client) explain(err error) error {
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTSOCK):
 		return fmt.Errorf("%w on %s (start one with \"weft run\", or name its socket with --socket)", ErrNoDaemon, c.path)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("no permission to use %s (be root or in the socket's group)", c.path)
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	return fmt.Errorf("call the daemon on %s: %w", c.path, err)

@@ -60,7 +60,7 @@ func decodeError(err error) error {
 
 // kindWord names a Go type in the words of JSON.
 func kindWord(t reflect.Type) string {
-	switch t.Kind() { //nolint:exhaustive // the kinds that requests have
+	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"
 	case reflect.String:

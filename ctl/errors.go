@@ -60,8 +60,7 @@ func Failed(format string, args ...any) error {
 
 // StatusOf gives the HTTP status for an error: its own, or 500.
 func StatusOf(err error) int {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Status
 	}
 	return http.StatusInternalServerError

@@ -19,7 +19,7 @@ func TestCommandsDoc(t *testing.T) {
 	root := (&app{out: io.Discard, errOut: io.Discard}).root()
 	want := commandsDoc(root)
 	if *update {
-		if err := os.WriteFile(docsPath, []byte(want), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(docsPath, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

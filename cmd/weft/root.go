@@ -119,8 +119,7 @@ the other commands talk to it over its control socket.`,
 
 // flagProblem leaves out what strconv says of itself.
 func flagProblem(err error) error {
-	var num *strconv.NumError
-	if errors.As(err, &num) {
+	if num, ok := errors.AsType[*strconv.NumError](err); ok {
 		return errors.New(strings.Replace(err.Error(), num.Error(), num.Err.Error(), 1))
 	}
 	return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -100,11 +101,9 @@ func (c *choice) String() string { return "" }
 func (c *choice) Type() string   { return "word" }
 
 func (c *choice) Set(s string) error {
-	for _, w := range c.words {
-		if s == w {
-			c.value = s
-			return nil
-		}
+	if slices.Contains(c.words, s) {
+		c.value = s
+		return nil
 	}
 	last := len(c.words) - 1
 	return fmt.Errorf("want %s or %s", strings.Join(c.words[:last], ", "), c.words[last])

@@ -42,8 +42,7 @@ func Load(path string) (ctl.Config, error) {
 
 // unreadable leaves out which system call it was.
 func unreadable(path string, err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
 	return fmt.Errorf("read configuration %s: %w", path, err)

@@ -33,7 +33,7 @@ func scan(name string, data []byte) (token.Tokens, error) {
 		if t.Position.Line != line {
 			line, inLine = t.Position.Line, 0
 		}
-		switch t.Type { //nolint:exhaustive // the others are harmless
+		switch t.Type {
 		case token.AnchorType, token.AliasType, token.MergeKeyType:
 			return nil, ctl.Invalid("%s:%d: anchors, aliases and merge keys are not supported (write the value out)", name, line)
 		case token.MappingKeyType:
@@ -46,6 +46,7 @@ func scan(name string, data []byte) (token.Tokens, error) {
 			depth--
 		case token.SequenceEntryType:
 			inLine++
+		default: // harmless
 		}
 		if depth > maxDepth || inLine > maxDepth {
 			return nil, ctl.Invalid("%s:%d: nested too deep", name, line)
