@@ -64,7 +64,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	err = server.Shutdown(deadline)
-	<-served
+	if serr := <-served; serr != nil && err == nil {
+		err = serr
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil // a client that holds its connection does not keep the daemon
 	}

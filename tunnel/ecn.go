@@ -77,10 +77,10 @@ func decapsulateECN(head []byte, outer uint8) bool {
 
 // combineECN is the table for an outer ECT(1) or CE.
 func combineECN(inner, outer uint8) (result uint8, ok bool) {
-	switch {
-	case inner == notECT:
+	switch inner {
+	case notECT:
 		return notECT, outer != ce
-	case inner == ce:
+	case ce:
 		return ce, true
 	}
 	return outer, true

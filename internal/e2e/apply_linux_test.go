@@ -86,7 +86,7 @@ func TestApply(t *testing.T) {
 	if len(got) != 2 || got[0].Action != "remove" || got[0].Name != "db" || got[1].Name != "green" {
 		t.Errorf("apply --json said %+v", got)
 	}
-	if hasLink(extra, "eth0") {
+	if hasInterface(extra) {
 		t.Error("the removed port's interface is still there")
 	}
 	close(stop)

@@ -64,7 +64,7 @@ func TestMistakes(t *testing.T) {
 		{1, "fdb rm blue 02:00:00:00:00:01", []string{"no entry"}},
 		{1, "fdb flush green", []string{`no network "green"`}},
 		{1, "apply -f /nonexistent.yaml", []string{"/nonexistent.yaml"}},
-		{2, "netwrok ls", nil},
+		{2, "nets ls", nil},
 	} {
 		r.fails(c.code, c.line, c.words...)
 	}
@@ -125,10 +125,7 @@ func TestVTEPCannotBeOpened(t *testing.T) {
 // No permission for TAPs: one line that says what to do, and no half-made port.
 func TestNoPermission(t *testing.T) {
 	h := netnstest.NewHost(t, "a")
-	bin, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, bin := binaries(t)
 	if os.Getuid() != 0 || !canBecomeNobody() {
 		t.Skip("wants to run weft as another user, which only root can")
 	}

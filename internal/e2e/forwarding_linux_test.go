@@ -60,10 +60,10 @@ func TestFloodThenUnicast(t *testing.T) {
 	v.s[1].misses("to somebody")
 	v.s[2].misses("to somebody")
 
-	if got := v.a.where("blue", macY); got != "10.99.0.2" {
+	if got := v.a.where(macY); got != "10.99.0.2" {
 		t.Errorf("a has %s behind %q", macY, got)
 	}
-	if got := v.b.where("blue", macX); got != "10.99.0.1" {
+	if got := v.b.where(macX); got != "10.99.0.1" {
 		t.Errorf("b has %s behind %q", macX, got)
 	}
 }
@@ -96,12 +96,12 @@ func TestAgeing(t *testing.T) {
 	v := newSite(t, "--age 2s")
 	v.s[1].send(broadcast, macY, "here I am")
 	v.s[0].gets("here I am")
-	if v.a.where("blue", macY) != "s1" {
+	if v.a.where(macY) != "s1" {
 		t.Fatal("not learned")
 	}
 	netnstest.Poll(t, patience, func() bool {
 		v.s[0].send(macY, macX, "knock")
-		return v.a.where("blue", macY) == "" && v.b.where("blue", macY) == ""
+		return v.a.where(macY) == "" && v.b.where(macY) == ""
 	}, "the address is forgotten")
 	v.s[0].send(macY, macX, "anybody?")
 	v.s[1].gets("anybody?")
@@ -131,7 +131,7 @@ func TestMoves(t *testing.T) {
 				s.gets(announce)
 			}
 		}
-		if got := v.a.where("blue", macX); got != step.behind {
+		if got := v.a.where(macX); got != step.behind {
 			t.Errorf("%s: a has it behind %q, want %q", step.name, got, step.behind)
 		}
 		// A frame for the mover goes there and nowhere else.
@@ -168,8 +168,8 @@ func TestMoveBetweenPeers(t *testing.T) {
 		word := fmt.Sprintf("now at %d", at)
 		stations[at].send(broadcast, macX, word)
 		stations[0].gets(word)
-		if want := fmt.Sprintf("10.99.0.%d", at+1); a.where("blue", macX) != want {
-			t.Errorf("a has it behind %q, want %q", a.where("blue", macX), want)
+		if want := fmt.Sprintf("10.99.0.%d", at+1); a.where(macX) != want {
+			t.Errorf("a has it behind %q, want %q", a.where(macX), want)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func TestStaticEntries(t *testing.T) {
 		t.Errorf("the entry is %+v", e)
 	}
 	v.a.weft("fdb flush")
-	if v.a.where("blue", macY) != "10.99.0.2" {
+	if v.a.where(macY) != "10.99.0.2" {
 		t.Error("a flush took a static entry")
 	}
 	v.a.weft("fdb rm blue %s", macX)
@@ -241,11 +241,11 @@ func TestFlush(t *testing.T) {
 	v.s[0].gets("x")
 	v.s[0].gets("y")
 	v.a.weft("fdb flush --port s1")
-	if v.a.where("blue", macX) != "" || v.a.where("blue", macY) != "10.99.0.2" {
+	if v.a.where(macX) != "" || v.a.where(macY) != "10.99.0.2" {
 		t.Error("flush by port")
 	}
 	v.a.weft("fdb flush blue --peer 10.99.0.2")
-	if v.a.where("blue", macY) != "" {
+	if v.a.where(macY) != "" {
 		t.Error("flush by peer")
 	}
 	v.s[0].send(macX, macZ, "floods again")

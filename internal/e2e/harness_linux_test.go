@@ -23,29 +23,48 @@ import (
 // the machine may be slow, and no test waits that long for what is right.
 const patience = 30 * time.Second
 
-// buildFlags are what `go build` is given for the binary under test.
-var buildFlags []string
+// raceFlags are what `go build` is given besides for the daemon: -race when the
+// tests have it. The command line has not, because it starts hundreds of times.
+var raceFlags []string
 
 func TestMain(m *testing.M) { netnstest.Main(m) }
 
-// binary builds weft, once a run.
-var binary = sync.OnceValues(func() (string, error) {
+// The binaries are built once a run.
+var (
+	daemonBinary = sync.OnceValues(func() (string, error) { return build(raceFlags...) })
+	cliBinary    = sync.OnceValues(func() (string, error) { return build() })
+)
+
+func build(flags ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "weft-e2e-")
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "weft")
-	args := append([]string{"build", "-o", path}, buildFlags...)
+	args := append([]string{"build", "-o", path}, flags...)
 	if out, err := exec.Command("go", append(args, "weft/cmd/weft")...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
+
+// binaries gives the paths of both.
+func binaries(t *testing.T) (daemon, cli string) {
+	t.Helper()
+	daemon, err := daemonBinary()
+	if err == nil {
+		cli, err = cliBinary()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return daemon, cli
+}
 
 // router is a running daemon and the command line that is pointed at it.
 type router struct {
 	t      *testing.T
-	bin    string
+	bin    string // of the command line
 	socket string
 	cmd    *exec.Cmd
 	ended  chan struct{}
@@ -71,12 +90,9 @@ func (r *router) logText() string {
 // launch starts a daemon in the namespace and does not wait for it.
 func launch(t *testing.T, h *netnstest.Host, socket string, args ...string) *router {
 	t.Helper()
-	bin, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &router{t: t, bin: bin, socket: socket, ended: make(chan struct{})}
-	r.cmd = exec.Command(bin, append([]string{"run", "--socket", socket, "--log-level", "debug"}, args...)...)
+	daemon, cli := binaries(t)
+	r := &router{t: t, bin: cli, socket: socket, ended: make(chan struct{})}
+	r.cmd = exec.Command(daemon, append([]string{"run", "--socket", socket, "--log-level", "debug"}, args...)...)
 	r.cmd.Stderr = r
 	if err := h.Start(r.cmd); err != nil {
 		t.Fatalf("start weft: %v", err)
@@ -204,18 +220,14 @@ func (r *router) entry(network, mac string) *ctl.FDBEntry {
 	return nil
 }
 
-// where is the port or the peer behind which a MAC is, "" when it is unknown.
-func (r *router) where(network, mac string) string {
+// where is the port or the peer of blue behind which a MAC is, "" when it is
+// unknown.
+func (r *router) where(mac string) string {
 	r.t.Helper()
-	if e := r.entry(network, mac); e != nil {
+	if e := r.entry("blue", mac); e != nil {
 		return string(e.Port + e.Peer)
 	}
 	return ""
-}
-
-func (r *router) drops(reason string) uint64 {
-	r.t.Helper()
-	return ask[ctl.Stats](r, "stats").Drops[reason]
 }
 
 // underlay makes hosts on one Ethernet: a bridge in a namespace of its own, and
@@ -273,8 +285,8 @@ func newPair(t *testing.T) *pair {
 	return p
 }
 
-// hasLink reports whether a namespace has an interface of that name.
-func hasLink(h *netnstest.Host, name string) bool {
-	_, err := h.Netlink().LinkByName(name)
+// hasInterface reports whether a client's namespace has its port's interface.
+func hasInterface(h *netnstest.Host) bool {
+	_, err := h.Netlink().LinkByName("eth0")
 	return err == nil
 }

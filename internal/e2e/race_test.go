@@ -2,5 +2,4 @@
 
 package e2e
 
-// The binary is built with the race detector when the tests are.
-func init() { buildFlags = append(buildFlags, "-race") }
+func init() { raceFlags = []string{"-race"} } //nolint:gochecknoinits // a build tag can set a variable in no other way

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net"
 	"testing"
 
 	"github.com/google/gopacket"
@@ -46,4 +47,19 @@ func setMTU(t *testing.T, h *netnstest.Host, ifname string, mtu int) {
 func isTooBig(p gopacket.Packet, mtu uint16) bool {
 	icmp, ok := p.Layer(layers.LayerTypeICMPv4).(*layers.ICMPv4)
 	return ok && icmp.TypeCode == layers.CreateICMPv4TypeCode(3, 4) && icmp.Seq == mtu
+}
+
+// neighbourEntry puts an address into the ARP table of net0.
+func neighbourEntry(h *netnstest.Host, ip, mac string) error {
+	link, err := h.Netlink().LinkByName("net0")
+	if err != nil {
+		return err
+	}
+	hw, err := net.ParseMAC(mac)
+	if err != nil {
+		return err
+	}
+	return h.Netlink().NeighAdd(&netlink.Neigh{
+		LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: net.ParseIP(ip), HardwareAddr: hw,
+	})
 }

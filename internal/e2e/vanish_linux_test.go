@@ -26,7 +26,7 @@ func TestNamespaceVanishesAndReturns(t *testing.T) {
 	if reason := p.b.port("web").Reason; reason == "" {
 		t.Error("port ls does not say why")
 	}
-	if at := p.b.where("blue", mac); at != "" {
+	if at := p.b.where(mac); at != "" {
 		t.Errorf("its address is still behind %q", at)
 	}
 	p.web1.MustPing(t, "10.77.0.3", 1)
@@ -135,5 +135,5 @@ func TestKilledDaemonLeavesNoInterface(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-p.a.ended
-	netnstest.Poll(t, patience, func() bool { return !hasLink(p.web1, "eth0") }, "the interface is gone")
+	netnstest.Poll(t, patience, func() bool { return !hasInterface(p.web1) }, "the interface is gone")
 }
