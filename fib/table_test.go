@@ -469,3 +469,30 @@ func TestStress(t *testing.T) {
 		}
 	}
 }
+
+// TestMovingIsNeverAMiss moves a station to and fro, and flushes each port
+// once the station has left it. Lookups find it on one port or the other.
+func TestMovingIsNeverAMiss(t *testing.T) {
+	tab := New(Config{})
+	tab.Learn(mac(1), 1, 0)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for !stop.Load() {
+				if _, ok := tab.Lookup(mac(1), 0); !ok {
+					t.Error("not found")
+					return
+				}
+			}
+		})
+	}
+	for i := range 200_000 {
+		from := frame.PortID(1 + i%2)
+		tab.Learn(mac(1), 3-from, 0)
+		tab.Learn(mac(2), from, 0)
+		tab.FlushPort(from)
+	}
+	stop.Store(true)
+	wg.Wait()
+}
