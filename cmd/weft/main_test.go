@@ -48,8 +48,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":     await,
 			"terminate": terminate,
-			"usage":     exits(exitUsage),
-			"failure":   exits(exitFailure),
+			"usage":     exits(2),
+			"failure":   exits(1),
 		},
 	})
 }
