@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -61,12 +60,17 @@ func (r *Rx) ReadBatch(b *frame.Batch) error {
 				return err
 			}
 		}
-		for !b.Full() && r.nextPacket() {
-			r.decapsulate(b)
-		}
+		r.fill(b)
 	}
 	r.co.Finish()
 	return nil
+}
+
+// fill takes what was received into b, as far as there is room.
+func (r *Rx) fill(b *frame.Batch) {
+	for !b.Full() && r.nextPacket() {
+		r.decapsulate(b)
+	}
 }
 
 // receive waits for datagrams. An error that the socket reports of its past,
@@ -110,10 +114,13 @@ func (r *Rx) open(d *datagram) {
 			seg = d.seg
 		}
 	}
-	packets := uint64((len(mem) + seg - 1) / max(seg, 1))
+	packets := uint64(1) // an empty datagram is one, too
+	if seg > 0 {
+		packets = uint64((len(mem) + seg - 1) / seg)
+	}
 	switch hop := (*r.vtep.hops.Load())[d.from]; {
 	case hop == nil:
-		r.vtep.counters.Drop(frame.DropUnknownVTEP, max(packets, 1))
+		r.vtep.counters.Drop(frame.DropUnknownVTEP, packets)
 	case d.truncated:
 		hop.counters.Drop(frame.DropMalformed, packets)
 	case len(mem) == 0:
@@ -124,26 +131,17 @@ func (r *Rx) open(d *datagram) {
 }
 
 // innerLen is the length of the VXLAN packet at the start of mem by its inner
-// IP header, 0 where it carries none.
+// IP header, 0 where it carries neither TCP nor UDP: the kernel puts nothing
+// else together.
 func innerLen(mem []byte) int {
 	if len(mem) < HeaderLen {
 		return 0
 	}
-	eth := frame.Ethernet(mem[HeaderLen:])
-	if !eth.Valid() {
+	p, ok := offload.Parse(mem[HeaderLen:])
+	if !ok {
 		return 0
 	}
-	l3 := HeaderLen + eth.HeaderLen()
-	if len(mem) < l3+6 {
-		return 0
-	}
-	switch eth.EtherType() {
-	case frame.EtherTypeIPv4:
-		return l3 + int(binary.BigEndian.Uint16(mem[l3+2:]))
-	case frame.EtherTypeIPv6:
-		return l3 + 40 + int(binary.BigEndian.Uint16(mem[l3+4:]))
-	}
-	return 0
+	return HeaderLen + p.End
 }
 
 // decapsulate takes the packet at the start of rest into the batch, or drops it.

@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"errors"
+	"net"
 
 	"weft/frame"
 	"weft/frame/offload"
@@ -151,7 +152,7 @@ func (e *encapsulator) flushLane(h *Hop, l uint8, t *frame.Tally) {
 			t.Bytes += todo[i].length
 		}
 		if sent > 0 {
-			h.setErr(nil)
+			h.clearErr()
 		}
 		todo = todo[sent:]
 		if err == nil {
@@ -174,7 +175,7 @@ func (e *encapsulator) failed(h *Hop, l int, todo []train, err error, t *frame.T
 	case errors.Is(err, errNoGSO) && tr.count > 1:
 		e.vtep.gso.disable("the underlay refused a train of datagrams (UDP_SEGMENT)")
 		e.sendSingly(h, l, tr, t)
-	case errors.Is(err, errTrain) && tr.count > 1:
+	case (errors.Is(err, errTrain) || errors.Is(err, errTooBig)) && tr.count > 1:
 		e.sendSingly(h, l, tr, t)
 	case errors.Is(err, errTooBig):
 		t.DropN(frame.DropTooBig, tr.frames)
@@ -183,6 +184,8 @@ func (e *encapsulator) failed(h *Hop, l int, todo []train, err error, t *frame.T
 			t.DropN(frame.DropQueueFull, todo[i].frames)
 		}
 		return len(todo)
+	case errors.Is(err, net.ErrClosed):
+		t.DropN(frame.DropPortDown, tr.frames)
 	default:
 		h.setErr(err)
 		t.DropN(frame.DropPeerUnreachable, tr.frames)

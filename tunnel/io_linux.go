@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 	"unsafe"
 
@@ -225,7 +224,7 @@ func (s *sender) send(socks *sockets, l int, to netip.AddrPort, trains []train) 
 	}
 	s.sent, s.errno = 0, 0
 	if err := socks.lanes[l].conn.Control(s.fn); err != nil {
-		return 0, os.ErrClosed
+		return 0, net.ErrClosed
 	}
 	return s.sent, sendError(s.errno)
 }

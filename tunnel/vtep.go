@@ -178,11 +178,12 @@ func (h *Hop) Err() error {
 	return nil
 }
 
-func (h *Hop) setErr(err error) {
-	switch {
-	case err != nil:
-		h.lastErr.Store(&err)
-	case h.lastErr.Load() != nil:
+func (h *Hop) setErr(err error) { h.lastErr.Store(&err) }
+
+// clearErr is apart from setErr, whose argument goes to the heap: it is called
+// for every send.
+func (h *Hop) clearErr() {
+	if h.lastErr.Load() != nil {
 		h.lastErr.Store(nil)
 	}
 }
