@@ -152,7 +152,9 @@ func benchmark(b *testing.B, rx *replay, ports int) {
 		answers.left = learn
 		_ = sw.Serve(answers, ids[1])
 	}
-	sinks[0].frames, sinks[1].frames = 0, 0
+	for _, s := range sinks {
+		s.frames = 0
+	}
 	b.ReportAllocs()
 	b.ResetTimer()
 	rx.left = b.N
