@@ -7,7 +7,7 @@ import (
 	"weft/frame"
 )
 
-// NetworkConfig is a bridge domain. Zero values take the defaults.
+// NetworkConfig is a bridge domain. VNI and MTU must be given.
 type NetworkConfig struct {
 	Name string
 	VNI  frame.VNI
