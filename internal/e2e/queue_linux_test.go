@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"errors"
 	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"weft/ctl"
 	"weft/internal/netnstest"
@@ -43,50 +45,50 @@ func TestReceiveBufferOverflows(t *testing.T) {
 	p.web1.MustPing(t, "10.77.0.2", 1)
 }
 
-// A send socket whose buffer is full, because the underlay does not take its
+// A send socket whose buffer is full, because the underlay hardly takes its
 // packets away: a counted drop, and the daemon goes on.
 func TestSendBufferIsFull(t *testing.T) {
-	host, web := netnstest.NewHost(t, "a"), netnstest.NewHost(t, "web1")
-	stuckUnderlay(t, host, "10.99.0.1/24", "10.99.0.2")
-	r := start(t, host, "--vtep", "10.99.0.1")
+	hosts := underlay(t, "a")
+	web := netnstest.NewHost(t, "web1")
+	r := start(t, hosts[0], "--vtep", "10.99.0.1")
 	r.weft("network add blue --vni 42")
 	r.weft("port add blue web --netns web1 --as eth0")
 	r.weft("peer add 10.99.0.2")
+	if err := neighbourEntry(hosts[0], "10.99.0.2", "02:00:00:00:00:99"); err != nil {
+		t.Fatal(err)
+	}
+	slowDown(t, hosts[0], "net0")
+
 	frame := ethernet(broadcast, macX, 0, string(make([]byte, 1300)))
 	batch := make([][]byte, 100)
 	for i := range batch {
 		batch[i] = frame
 	}
+	peer := func() ctl.Peer { return ask[[]ctl.Peer](r, "peer ls")[0] }
 	netnstest.Poll(t, patience, func() bool {
 		netnstest.Inject(t, web, "eth0", batch...)
-		return ask[[]ctl.Peer](r, "peer ls")[0].Drops["queue_full"] > 0
+		return peer().Drops["queue_full"] > 0
 	}, "queue_full is counted")
-	if state := ask[[]ctl.Peer](r, "peer ls")[0].State; state != ctl.StateUp {
-		t.Errorf("the peer is %s: a full buffer is no fault of the peer's", state)
+	if p := peer(); p.State != ctl.StateUp {
+		t.Errorf("the peer is %s (%s): a full buffer is no fault of the peer's", p.State, p.Reason)
 	}
 }
 
-// stuckUnderlay makes an interface that queues packets for the neighbour and
-// never sends one: a TAP that nobody reads.
-func stuckUnderlay(t *testing.T, h *netnstest.Host, cidr, neighbour string) {
+// slowDown has an interface send a kilobyte a second and queue the rest.
+func slowDown(t *testing.T, h *netnstest.Host, ifname string) {
 	t.Helper()
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.TxQLen = "net0", 1000000
-	tap := &netlink.Tuntap{LinkAttrs: attrs, Mode: netlink.TUNTAP_MODE_TAP, Queues: 1, Flags: netlink.TUNTAP_DEFAULTS}
-	err := h.Run(func() error { return netlink.LinkAdd(tap) })
+	link, err := h.Netlink().LinkByName(ifname)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		for _, fd := range tap.Fds {
-			_ = fd.Close()
-		}
+	err = h.Netlink().QdiscAdd(&netlink.Tbf{
+		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: link.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
+		Rate:       1000, Buffer: netlink.Xmittime(1000, 100000), Limit: 100 << 20,
 	})
-	if err := h.AddAddress("net0", cidr); err != nil {
-		t.Fatal(err)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skip("this kernel has no token bucket filter (sch_tbf) to make an underlay slow")
 	}
-	h.SetUp(t, "net0")
-	if err := neighbourEntry(h, neighbour, "02:00:00:00:00:99"); err != nil {
-		t.Fatalf("neighbour %s: %v", neighbour, err)
+	if err != nil {
+		t.Fatal(err)
 	}
 }
