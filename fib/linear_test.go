@@ -93,6 +93,7 @@ func (s state) step(in input) (output, state) {
 			}
 		}
 		return output{n: n}, s
+	case opSweep: // removes what nobody can see any more
 	}
 	return output{}, s
 }

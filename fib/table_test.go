@@ -383,7 +383,7 @@ func TestRefreshDuringRebuild(t *testing.T) {
 			tab.mu.Unlock()
 		}
 	})
-	for now := Tick(0); now < 3000; now++ {
+	for now := range Tick(3000) {
 		for i := range stations {
 			tab.Learn(mac(i), 1, now)
 		}

@@ -69,7 +69,7 @@ func (r *Rx) ReadBatch(b *frame.Batch) error {
 // fill takes what was received into b, as far as there is room.
 func (r *Rx) fill(b *frame.Batch) {
 	for !b.Full() && r.nextPacket() {
-		r.decapsulate(b)
+		r.decapsulate()
 	}
 }
 
@@ -145,7 +145,7 @@ func innerLen(mem []byte) int {
 }
 
 // decapsulate takes the packet at the start of rest into the batch, or drops it.
-func (r *Rx) decapsulate(b *frame.Batch) {
+func (r *Rx) decapsulate() {
 	n := min(r.restSeg, len(r.rest))
 	mem := r.rest[:n:n]
 	r.rest = r.rest[n:]

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"errors"
 	"net"
+	"slices"
 
 	"weft/frame"
 	"weft/frame/offload"
@@ -129,12 +130,9 @@ func (e *encapsulator) enqueue(l uint8, b *frame.Buf, tos uint8) {
 
 // use notes that the lane has something queued.
 func (e *encapsulator) use(l uint8) {
-	for _, u := range e.used {
-		if u == l {
-			return
-		}
+	if !slices.Contains(e.used, l) {
+		e.used = append(e.used, l)
 	}
-	e.used = append(e.used, l)
 }
 
 // joins reports whether a datagram of n bytes may follow in the train.

@@ -354,7 +354,7 @@ func TestSegmentUndoesCoalesce(t *testing.T) {
 		tr := newTraffic(rnd)
 		want, got := map[string][][]byte{}, map[string][][]byte{}
 		name := func(vni frame.VNI, ingress frame.PortID, f []byte) string {
-			return fmt.Sprint(vni, ingress, f[6:12])
+			return fmt.Sprint(vni, ingress, string(f[6:12]))
 		}
 		batch, c := new(frame.Batch), new(Coalescer)
 		c.Begin(batch)

@@ -143,9 +143,14 @@ func TestSegmentBorrows(t *testing.T) {
 func TestSegmentGolden(t *testing.T) {
 	rnd := newRand(4)
 	for _, k := range []spec{
-		{flags: flagACK | flagPSH}, {flags: flagACK | flagFIN, stamps: true}, {v6: true, flags: flagACK},
-		{udp: true}, {udp: true, v6: true}, {tags: []layers.EthernetType{0x8100}, flags: flagACK},
-		{options: 4, flags: flagACK}, {v6: true, options: 16, flags: flagACK | flagPSH},
+		{flags: flagACK | flagPSH},
+		{flags: flagACK | flagFIN, stamps: true},
+		{v6: true, flags: flagACK},
+		{udp: true},
+		{udp: true, v6: true},
+		{tags: []layers.EthernetType{0x8100}, flags: flagACK},
+		{options: 4, flags: flagACK},
+		{v6: true, options: 16, flags: flagACK | flagPSH},
 	} {
 		t.Run(fmt.Sprintf("v6=%v udp=%v tags=%d options=%d flags=%#x", k.v6, k.udp, len(k.tags), k.options, k.flags), func(t *testing.T) {
 			k.host, k.ttl, k.id, k.seq, k.sport = 9, 60, 0xfffe, 0xffffff00, 1234

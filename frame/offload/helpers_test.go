@@ -141,7 +141,8 @@ func (k spec) build(tb testing.TB) []byte {
 		}
 		if k.stamps {
 			l.Options = []layers.TCPOption{
-				{OptionType: layers.TCPOptionKindNop}, {OptionType: layers.TCPOptionKindNop},
+				{OptionType: layers.TCPOptionKindNop},
+				{OptionType: layers.TCPOptionKindNop},
 				{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: []byte{1, 2, 3, k.stamp, 5, 6, 7, 8}},
 			}
 		}
