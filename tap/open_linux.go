@@ -134,7 +134,10 @@ func (n *namespace) move(name, ifName string) error {
 		if errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("%w: %q in namespace %q", ErrExists, ifName, n.spec)
 		}
-		return err
+		if err != nil {
+			return fmt.Errorf("name TAP %q: %w", ifName, err)
+		}
+		return nil
 	})
 }
 
