@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"weft/internal/netnstest"
+	"weft/internal/netns"
 )
 
 func main() {
-	code, err := netnstest.Enter()
-	if err != nil && !errors.Is(err, netnstest.ErrInside) {
+	code, err := netns.Enter()
+	if err != nil && !errors.Is(err, netns.ErrInside) {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
@@ -45,7 +45,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := netnstest.TUNUsable(); err != nil {
+	if err := netns.TUNUsable(); err != nil {
 		return err
 	}
 	s, err := build(weft)

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"weft/internal/netnstest"
+	"weft/internal/netns"
 )
 
 // side is one of the two hosts with the client behind it.
@@ -21,7 +21,7 @@ type side struct {
 	client         string // name of the client's namespace
 	address        string // of the client, in the network that weft makes
 	socket         string
-	host, clientNS *netnstest.Host
+	host, clientNS *netns.Host
 	daemon         *exec.Cmd
 	log            bytes.Buffer // what the daemon said
 	ended          chan error
@@ -56,19 +56,19 @@ func build(weft string) (*stage, error) {
 	}
 	s.ink.title("Two hosts, a wire between them, and a namespace on each that is connected to nothing")
 	fmt.Print(picture)
-	var ends []netnstest.End
+	var ends []netns.End
 	for _, d := range []*side{s.a, s.b} {
 		d.socket = filepath.Join("/run", "weft-"+d.name+".sock")
 		var err error
-		if d.host, err = netnstest.OpenHost("host-" + d.name); err != nil {
+		if d.host, err = netns.OpenHost("host-" + d.name); err != nil {
 			return nil, err
 		}
-		if d.clientNS, err = netnstest.OpenHost(d.client); err != nil {
+		if d.clientNS, err = netns.OpenHost(d.client); err != nil {
 			return nil, err
 		}
-		ends = append(ends, netnstest.End{Host: d.host, IfName: "eth0", Addresses: []string{d.vtep + "/24"}})
+		ends = append(ends, netns.End{Host: d.host, IfName: "eth0", Addresses: []string{d.vtep + "/24"}})
 	}
-	return s, netnstest.Cable(ends[0], ends[1], netnstest.DefaultMTU)
+	return s, netns.Cable(ends[0], ends[1], netns.DefaultMTU)
 }
 
 // weftAt runs a weft command on a host, shows it as a user would type it, and

@@ -1,6 +1,7 @@
-// Package netnstest builds small networks out of namespaces: for the tests
-// that want real TAPs, real VXLAN devices and real wires, and for the demo. It
-// needs nothing but the kernel; every packet is made and checked in Go.
+// Package netnstest is package netns for tests, the ones that want real TAPs,
+// real VXLAN devices and real wires: what it makes goes with the test, what
+// goes wrong fails it. It adds traffic and captures. It needs nothing but the
+// kernel; every packet is made and checked in Go.
 //
 // A package whose tests use it gives its TestMain to [Main], which runs them
 // again inside fresh mount, network, process and, for an ordinary user, user
@@ -13,7 +14,5 @@
 //
 // # Concurrency
 //
-// A Host may be used by several goroutines. What a function does inside a
-// namespace it does on a locked thread that it brings back afterwards;
-// goroutines started there run outside, sockets opened there stay inside.
+// As in package netns.
 package netnstest
