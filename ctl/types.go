@@ -41,11 +41,13 @@ type Network struct {
 
 // NetworkSpec asks for a network. Zero values take the defaults.
 type NetworkSpec struct {
-	Name       string `json:"name"`
-	VNI        uint32 `json:"vni"`
-	MTU        int    `json:"mtu,omitempty"`
-	FDBLimit   int    `json:"fdb_limit,omitempty"`
-	AgeSeconds int64  `json:"age_seconds,omitempty"`
+	Name     string `json:"name"`
+	VNI      uint32 `json:"vni"`
+	MTU      int    `json:"mtu,omitempty"`
+	FDBLimit int    `json:"fdb_limit,omitempty"`
+	// PortFDBLimit bounds the addresses behind one port or peer.
+	PortFDBLimit int   `json:"port_fdb_limit,omitempty"`
+	AgeSeconds   int64 `json:"age_seconds,omitempty"`
 	// ForwardReserved passes 01:80:c2:00:00:00 to :0f (STP, LACP, LLDP) on.
 	ForwardReserved bool `json:"forward_reserved,omitempty"`
 }

@@ -73,6 +73,7 @@ func (s NetworkSpec) Validate() error {
 		o.check("vni", errorText(frame.VNI(s.VNI).Validate())),
 		o.check("mtu", rangeProblem(int64(s.MTU), MinMTU, MaxMTU)),
 		o.check("fdb_limit", rangeProblem(int64(s.FDBLimit), 1, MaxFDBLimit)),
+		o.check("port_fdb_limit", rangeProblem(int64(s.PortFDBLimit), 1, MaxFDBLimit)),
 		o.check("age_seconds", rangeProblem(s.AgeSeconds, 1, MaxAgeSeconds)),
 	)
 }

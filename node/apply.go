@@ -117,6 +117,7 @@ func (a *applier) networks(specs []ctl.NetworkSpec) {
 		var d differences
 		d.add("mtu", w.mtu, cmp.Or(s.MTU, n.mtu))
 		d.add("fdb_limit", w.spec.FDBLimit, s.FDBLimit)
+		d.add("port_fdb_limit", w.spec.PortFDBLimit, s.PortFDBLimit)
 		d.add("age", w.spec.AgeSeconds, s.AgeSeconds)
 		d.add("forward_reserved", w.spec.ForwardReserved, s.ForwardReserved)
 		if len(d) > 0 {

@@ -286,6 +286,7 @@ func (w *network) config() vswitch.NetworkConfig {
 	return vswitch.NetworkConfig{
 		Name: w.spec.Name, VNI: frame.VNI(w.spec.VNI), MTU: w.mtu,
 		Age: time.Duration(w.spec.AgeSeconds) * time.Second, FDBLimit: w.spec.FDBLimit,
+		PortFDBLimit:    w.spec.PortFDBLimit,
 		ForwardReserved: w.spec.ForwardReserved,
 	}
 }

@@ -17,6 +17,9 @@ type NetworkConfig struct {
 	Age time.Duration
 	// FDBLimit is how many addresses the network remembers; 0 is the default.
 	FDBLimit int
+	// PortFDBLimit is how many of them may be behind one port or remote VTEP;
+	// 0 is no bound but FDBLimit.
+	PortFDBLimit int
 	// ForwardReserved passes 01:80:c2:00:00:00 to :0f on.
 	ForwardReserved bool
 }
@@ -41,5 +44,5 @@ func ticks(d time.Duration) fib.Tick {
 }
 
 func (c *NetworkConfig) fibConfig() fib.Config {
-	return fib.Config{Limit: c.FDBLimit, Age: ticks(c.Age)}
+	return fib.Config{Limit: c.FDBLimit, PortLimit: c.PortFDBLimit, Age: ticks(c.Age)}
 }

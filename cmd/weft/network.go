@@ -37,6 +37,7 @@ Networks are isolated from each other, so addresses may overlap.`,
 	f.Uint32Var(&spec.VNI, "vni", 0, "VXLAN network identifier, `N` from 1 to 16777215")
 	f.Var(wholeSeconds{&age}, "age", "`time` after which a silent address is forgotten, such as 300s (the default)")
 	f.IntVar(&spec.FDBLimit, "fdb-limit", 0, "keep at most `N` addresses")
+	f.IntVar(&spec.PortFDBLimit, "port-fdb-limit", 0, "keep at most `N` addresses of one port or peer")
 	f.IntVar(&spec.MTU, "mtu", 0, "largest packet in `bytes` (default: what the underlay leaves)")
 	f.BoolVar(&spec.ForwardReserved, "forward-reserved", false, "pass STP, LACP, LLDP and what else bridges consume on")
 	return cmd

@@ -233,6 +233,26 @@ func TestFDBLimit(t *testing.T) {
 	}
 }
 
+// A bound for each port: one with many addresses gives up its own oldest.
+func TestPortFDBLimit(t *testing.T) {
+	r := start(t, netnstest.NewHost(t, "a"))
+	r.weft("network add blue --vni 1 --port-fdb-limit 2")
+	many, one := newStation(t, r, "blue", "many", ""), newStation(t, r, "blue", "one", "")
+	one.send(broadcast, macX, "one")
+	many.gets("one")
+	for i := range 5 {
+		many.send(broadcast, fmt.Sprintf("02:00:00:00:ff:%02x", i), fmt.Sprintf("many %d", i))
+	}
+	one.gets("many 4")
+	held := map[ctl.Nullable]int{}
+	for _, e := range ask[[]ctl.FDBEntry](r, "fdb ls blue") {
+		held[e.Port]++
+	}
+	if held["many"] != 2 || held["one"] != 1 {
+		t.Errorf("the ports hold %v", held)
+	}
+}
+
 // A flush takes effect at once: by port, by peer, by network.
 func TestFlush(t *testing.T) {
 	v := newSite(t, "")

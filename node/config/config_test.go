@@ -27,6 +27,7 @@ networks:
     mtu: 1400
     age: 5m
     fdb_limit: 1000
+    port_fdb_limit: 100
     forward_reserved: true
     ports:
       web: {netns: web1, as: eth0, address: [10.77.0.1/24, "fd01::1/64"], mac: 02:00:5e:10:00:01, mtu: 1300}
@@ -58,7 +59,7 @@ func TestWhole(t *testing.T) {
 			{Address: "10.99.0.4", Port: 4793, Networks: []string{"blue"}},
 		},
 		Networks: []ctl.NetworkSpec{
-			{Name: "blue", VNI: 42, MTU: 1400, AgeSeconds: 300, FDBLimit: 1000, ForwardReserved: true},
+			{Name: "blue", VNI: 42, MTU: 1400, AgeSeconds: 300, FDBLimit: 1000, PortFDBLimit: 100, ForwardReserved: true},
 			{Name: "7", VNI: 43},
 			{Name: "bare", VNI: 44},
 		},
@@ -150,7 +151,7 @@ var bad = []struct{ in, want string }{
 	{net("age: -5s"), `3: networks.blue.age: -5s is out of range (want 1s to 1000000s)`},
 	{net("age: 9999h"), `3: networks.blue.age: 9999h is out of range (want 1s to 1000000s)`},
 	{net("fdb_limit: 0"), `3: networks.blue.fdb_limit: 0 is out of range (want 1 to 16777216)`},
-	{net("vnl: 0"), `3: networks.blue.vnl: unknown key (want one of age, fdb_limit, forward_reserved, mtu, ports, vni)`},
+	{net("vnl: 0"), `3: networks.blue.vnl: unknown key (want one of age, fdb_limit, forward_reserved, mtu, port_fdb_limit, ports, vni)`},
 
 	{port("adress: x"), `6: networks.blue.ports.web.adress: unknown key (want one of access, address, as, mac, mtu, native, netns, trunk)`},
 	{port("address: 10.0.0.1"), `6: networks.blue.ports.web.address: "10.0.0.1" is not an address with its prefix length (want one such as 10.77.0.1/24)`},

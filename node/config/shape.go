@@ -81,6 +81,7 @@ func (r *reader) network(name string, v value) {
 		"mtu":              setNumber(r, &s.MTU, ctl.MinMTU, ctl.MaxMTU),
 		"age":              r.setSeconds(&s.AgeSeconds),
 		"fdb_limit":        setNumber(r, &s.FDBLimit, 1, ctl.MaxFDBLimit),
+		"port_fdb_limit":   setNumber(r, &s.PortFDBLimit, 1, ctl.MaxFDBLimit),
 		"forward_reserved": r.setBool(&s.ForwardReserved),
 		"ports":            func(v value) { r.ports(name, v) },
 	})
