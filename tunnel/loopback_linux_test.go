@@ -108,10 +108,14 @@ func checkFlows(t *testing.T, got, want []*frame.Buf) {
 	}
 }
 
+func nameOf(c Config) string {
+	return fmt.Sprintf("noGSO=%t,noGRO=%t,strict=%t", c.NoGSO, c.NoGRO, c.Strict)
+}
+
 func TestLoopback(t *testing.T) {
 	for _, address := range []string{"127.0.0.1", "::1"} {
 		for _, c := range []Config{{}, {NoGSO: true}, {NoGRO: true}, {NoGSO: true, NoGRO: true, Strict: true}} {
-			t.Run(fmt.Sprintf("%s,%+v", address, c), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s,%s", address, nameOf(c)), func(t *testing.T) {
 				p := newPair(t, address, c, c)
 				if on, reason := p.a.GSO(); on == c.NoGSO || on != (reason == "") {
 					t.Errorf("GSO is %t, %q", on, reason)
@@ -159,7 +163,7 @@ func tcpSuperframe(tb testing.TB, n, size int) *frame.Buf {
 // behind it, with nothing lost between.
 func TestLoopbackSuperframe(t *testing.T) {
 	for _, c := range []Config{{}, {NoGSO: true}, {NoGRO: true}} {
-		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+		t.Run(nameOf(c), func(t *testing.T) {
 			p := newPair(t, "127.0.0.1", c, c)
 			super := tcpSuperframe(t, 60000, 1400)
 			frames, length := super.Wire()

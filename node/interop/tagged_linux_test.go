@@ -19,21 +19,21 @@ const (
 )
 
 // accessPort is the port of client i in the VLAN.
-func accessPort(client *netnstest.Host, i int) ctl.PortSpec {
+func accessPort(client *netnstest.Host, i, mtu int) ctl.PortSpec {
 	return ctl.PortSpec{
-		Name: "web", Network: "blue", NetNS: client.Name, As: "eth0", Access: vlan, MTU: taggedMTU,
+		Name: "web", Network: "blue", NetNS: client.Name, As: "eth0", Access: vlan, MTU: mtu,
 		Address: []string{overlay4(i) + "/24", overlay6(i) + "/64"},
 	}
 }
 
 // taggedSite makes site i of weft, with its client in the VLAN.
-func (p *plan) taggedSite(t *testing.T, s *site, i, other int) {
+func (p *plan) taggedSite(t *testing.T, s *site, i, other, mtu int) {
 	t.Helper()
 	s.weft = startWeft(t, s.host, ctl.Config{
 		Name:     s.host.Name,
 		VTEP:     &ctl.VTEPSpec{Address: p.underlay(i).Addr().String()},
 		Networks: []ctl.NetworkSpec{{Name: "blue", VNI: vni}},
-		Ports:    []ctl.PortSpec{accessPort(s.client, i)},
+		Ports:    []ctl.PortSpec{accessPort(s.client, i, mtu)},
 		Peers:    []ctl.PeerSpec{{Address: p.underlay(other).Addr().String()}},
 		Offload:  p.offload,
 	})
@@ -49,7 +49,7 @@ func (p *plan) taggedKernelSite(t *testing.T, s *site, i, other int) {
 	s.weft = startWeft(t, s.host, ctl.Config{
 		Name:     s.host.Name,
 		Networks: []ctl.NetworkSpec{{Name: "blue", VNI: vni, MTU: taggedMTU}},
-		Ports:    []ctl.PortSpec{accessPort(s.client, i), {Name: "trunk", Network: "blue", Trunk: []string{"10"}}},
+		Ports:    []ctl.PortSpec{accessPort(s.client, i, taggedMTU), {Name: "trunk", Network: "blue", Trunk: []string{"10"}}},
 	})
 	nl := s.host.Netlink()
 	bridge, err := nl.LinkByName("br0")
@@ -65,15 +65,16 @@ func (p *plan) taggedKernelSite(t *testing.T, s *site, i, other int) {
 	}
 }
 
-// taggedPair is sites 1 and 2 with their clients in the VLAN.
-func (p *plan) taggedPair(t *testing.T) []site {
+// taggedPair is sites 1 and 2 with their clients in the VLAN. mtu is that of
+// weft's ports, 0 for what it gives them.
+func (p *plan) taggedPair(t *testing.T, mtu int) []site {
 	t.Helper()
 	s := p.hosts(t, 2)
 	for i := 1; i <= 2; i++ {
 		if p.isKernel(i) {
 			p.taggedKernelSite(t, &s[i], i, 3-i)
 		} else {
-			p.taggedSite(t, &s[i], i, 3-i)
+			p.taggedSite(t, &s[i], i, 3-i, mtu)
 		}
 	}
 	return s
@@ -90,7 +91,7 @@ func TestTagged(t *testing.T) {
 		{"kernel", plan{kernel: []int{2}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := c.plan.taggedPair(t)
+			s := c.plan.taggedPair(t, taggedMTU)
 			wire := netnstest.NewCapture(t, s[2].host, "u0")
 			s[1].ping(t, overlay4(2))
 			inner := awaitVXLAN(t, wire, func(v *vxlan) bool { return v.outerSrc == c.plan.underlay(1).Addr() })
@@ -99,6 +100,18 @@ func TestTagged(t *testing.T) {
 			}
 			exchange(t, &s[1], &s[2], some)
 		})
+	}
+}
+
+// TestTaggedMTU: clients that leave no room for the tag are told so, and their
+// connections go on.
+func TestTaggedMTU(t *testing.T) {
+	p := plan{}
+	s := p.taggedPair(t, 0)
+	for _, over := range []func(int) string{overlay4, overlay6} {
+		s[1].ping(t, over(2))
+		netnstest.TransferTCP(t, s[1].client, s[2].client, over(2), some)
+		netnstest.TransferTCP(t, s[2].client, s[1].client, over(1), some)
 	}
 }
 
@@ -120,7 +133,7 @@ func TestUDPSuperframes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			build := func() []site { return c.plan.build(t, 2) }
 			if c.tagged {
-				build = func() []site { return c.plan.taggedPair(t) }
+				build = func() []site { return c.plan.taggedPair(t, taggedMTU) }
 			}
 			s := build()
 			for _, over := range []func(int) string{overlay4, overlay6} {
