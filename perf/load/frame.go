@@ -1,0 +1,74 @@
+package load
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+)
+
+// A test frame:
+//
+//	 0  destination MAC, source MAC, EtherType 0x0800
+//	14  IPv4, no options, DF, TTL 64
+//	34  UDP: source port by flow, destination port 9 (discard), no checksum
+//	42  trial, 4 bytes: what a counter knows its frames by
+//	46  sequence number, 8 bytes, from 0 in each trial and direction
+//	54  zero
+const (
+	ipAt, udpAt      = 14, 34
+	trialAt, seqAt   = 42, 46
+	headersLen       = 42 // what every segment of a train has once: all but the UDP payload
+	discardPort      = 9
+	firstFlow        = 1024
+	maxFlows         = 1<<16 - firstFlow
+	dontFragment     = 0x40
+	ttl              = 64
+	protocolUDP      = 17
+	etherTypeIPv4Hi  = 0x08
+	ipVersionAndSize = 0x45
+)
+
+// stationBit is flipped in the first byte of an interface's MAC to name the
+// station that test frames come from and go to. It is neither of the two bits
+// that have a meaning.
+const stationBit = 0x04
+
+// station gives the MAC of the test station at an interface with this MAC.
+func station(mac net.HardwareAddr) (s [6]byte) {
+	copy(s[:], mac)
+	s[0] ^= stationBit
+	return s
+}
+
+// buildFrame fills f, which is the frame's length, with sequence number 0.
+func buildFrame(f []byte, src, dst [6]byte, from, to netip.Addr, trial uint32, flow int) {
+	clear(f)
+	copy(f[0:], dst[:])
+	copy(f[6:], src[:])
+	f[12] = etherTypeIPv4Hi
+	ip := f[ipAt:]
+	ip[0] = ipVersionAndSize
+	binary.BigEndian.PutUint16(ip[2:], uint16(len(f)-ipAt))
+	ip[6], ip[8], ip[9] = dontFragment, ttl, protocolUDP
+	s, d := from.Unmap().As4(), to.Unmap().As4()
+	copy(ip[12:], s[:])
+	copy(ip[16:], d[:])
+	binary.BigEndian.PutUint16(ip[10:], headerChecksum(ip[:20]))
+	udp := f[udpAt:]
+	binary.BigEndian.PutUint16(udp[0:], uint16(firstFlow+flow))
+	binary.BigEndian.PutUint16(udp[2:], discardPort)
+	binary.BigEndian.PutUint16(udp[4:], uint16(len(f)-udpAt))
+	binary.BigEndian.PutUint32(f[trialAt:], trial)
+}
+
+// headerChecksum is that of RFC 1071 over an IPv4 header.
+func headerChecksum(h []byte) uint16 {
+	var sum uint32
+	for i := 0; i < len(h); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(h[i:]))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
+}

@@ -1,0 +1,126 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Trial is one step of a search for a rate.
+type Trial struct {
+	// Rate is what was asked for, in frames a second and direction.
+	Rate float64
+	BlastResult
+	// Passed says that the loss was within the limit, at a rate that the
+	// generator kept.
+	Passed bool
+	// Behind says that the generator did not keep the rate. When the trials
+	// just above the result failed for this alone, the result is the
+	// generator's limit and not the device's.
+	Behind bool
+}
+
+// PDR searches the highest rate with a loss of at most maxLoss, a share from 0
+// to 1: the throughput of RFC 2544 section 26.1 with 0 (NDR), the partial drop
+// rate with 0.005, since a machine that is shared drops a frame now and then
+// for reasons of its own (RFC 8172 section 3.4). It is in frames a second and
+// direction, over all pairs. b's own rate and duration do not count.
+//
+// The search halves the range from lo to hi, by ratio, until the highest rate
+// that passed and the lowest that failed are 2 % apart, and then repeats the
+// trials at these two. What two of three trials say counts: one lucky or
+// unlucky trial decides nothing, and the search goes on where a verdict
+// changed. The answer is hi when that passes, and 0 when lo fails.
+//
+// progress, if not nil, is called after each trial.
+func PDR(ctx context.Context, b Blast, maxLoss, lo, hi float64, trial time.Duration, progress func(Trial)) (rate float64, trials []Trial, err error) {
+	return find(func(rate float64) (BlastResult, error) {
+		b.Rate, b.Duration = rate, trial
+		return b.Run(ctx)
+	}, maxLoss, lo, hi, progress)
+}
+
+const (
+	// resolution is the ratio of a rate that failed to one that passed at
+	// which the search ends.
+	resolution = 1.02
+	// enough trials that agree decide on a rate.
+	enough = 2
+)
+
+// votes is how the trials at one rate ended.
+type votes struct {
+	rate           float64
+	passed, failed int
+}
+
+func (v votes) decided() bool { return v.passed >= enough || v.failed >= enough }
+
+// search is the rates that were tried, in order, and the two that bound them,
+// tried or not.
+type search []votes
+
+// next gives the index of the rate to try, which may be a new one. When all is
+// decided it gives the answer and -1.
+func (s *search) next() (index int, answer float64) {
+	low, high := 0, len(*s)-1
+	for i, v := range *s {
+		if v.passed == v.failed && v.passed > 0 {
+			return i, 0 // one more trial decides
+		}
+		if v.passed > v.failed {
+			low = i
+		}
+		if v.failed > v.passed {
+			high = i
+			break
+		}
+	}
+	a, b := (*s)[low], (*s)[max(low, high)]
+	switch {
+	case b.rate > a.rate*resolution:
+		*s = slices.Insert(*s, low+1, votes{rate: math.Sqrt(a.rate * b.rate)})
+		return low + 1, 0
+	case !a.decided():
+		return low, 0
+	case !b.decided():
+		return max(low, high), 0
+	case a.failed > a.passed: // even the lowest
+		return -1, 0
+	case b.passed > b.failed: // even the highest
+		return -1, b.rate
+	}
+	return -1, a.rate
+}
+
+// find is PDR over anything that loses frames.
+func find(run func(rate float64) (BlastResult, error), maxLoss, lo, hi float64, progress func(Trial)) (float64, []Trial, error) {
+	if !(0 < lo && lo <= hi) || math.IsInf(hi, 0) {
+		return 0, nil, fmt.Errorf("rates from %v to %v: must be above 0 and in order", lo, hi)
+	}
+	var trials []Trial
+	s := search{{rate: lo}, {rate: hi}}
+	for {
+		i, answer := s.next()
+		if i < 0 {
+			return answer, trials, nil
+		}
+		r, err := run(s[i].rate)
+		if err != nil {
+			return 0, trials, err
+		}
+		t := Trial{Rate: s[i].rate, BlastResult: r, Behind: !r.KeptPace(s[i].rate)}
+		t.Passed = !t.Behind && r.Loss <= maxLoss
+		if t.Passed {
+			s[i].passed++
+		} else {
+			s[i].failed++
+		}
+		trials = append(trials, t)
+		if progress != nil {
+			progress(t)
+		}
+	}
+}
