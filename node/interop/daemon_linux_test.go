@@ -140,25 +140,3 @@ func (b *lockedBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
-
-// drops is how many frames the daemon has dropped for the reason.
-func (d *daemon) drops(reason string) uint64 {
-	d.t.Helper()
-	s, err := d.Stats(d.t.Context())
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return s.Drops[reason]
-}
-
-// awaitDrops waits until exactly n frames were dropped for the reason.
-func (d *daemon) awaitDrops(reason string, n uint64) {
-	d.t.Helper()
-	var got uint64
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if got = d.drops(reason); got == n {
-			return
-		}
-	}
-	d.t.Fatalf("%d frames dropped as %s, want %d", got, reason, n)
-}

@@ -3,6 +3,7 @@ package interop
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -36,14 +37,7 @@ type plan struct {
 	kernel      []int            // the sites whose VTEP is the kernel's
 }
 
-func (p *plan) isKernel(i int) bool {
-	for _, k := range p.kernel {
-		if k == i {
-			return true
-		}
-	}
-	return false
-}
+func (p *plan) isKernel(i int) bool { return slices.Contains(p.kernel, i) }
 
 // underlay is the address of site i on the wire.
 func (p *plan) underlay(i int) netip.Prefix {

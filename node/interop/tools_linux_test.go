@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"weft/ctl"
 	"weft/internal/netnstest"
 )
 
@@ -49,22 +48,6 @@ func turnOff(t *testing.T, h *netnstest.Host, ifname string, command uint32) {
 	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
 		t.Fatalf("%s:%s: turn off offload %#x: %v", h.Name, ifname, command, err)
 	}
-}
-
-// feature is a feature of the daemon's status by its name.
-func (d *daemon) feature(name string) ctl.Feature {
-	d.t.Helper()
-	s, err := d.Status(d.t.Context())
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	for _, f := range s.Features {
-		if f.Name == name {
-			return f
-		}
-	}
-	d.t.Fatalf("no feature %s in %+v", name, s.Features)
-	return ctl.Feature{}
 }
 
 // udpTrain sends several datagrams in one call, for the kernel or whoever is
