@@ -1,0 +1,219 @@
+package perf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"weft/perf/load"
+	"weft/perf/report"
+	"weft/perf/systems"
+)
+
+// comparison is a run in the making.
+type comparison struct {
+	o        Options
+	pace     pace
+	systems  []*system // that are there
+	measures []measure
+	result   report.Run
+	progress progress
+}
+
+// system is one that takes part.
+type system struct {
+	*systems.System
+	weft bool
+}
+
+// kernelOf names the kernel's own system of a scene.
+var kernelOf = map[systems.Scene]string{twoHosts: "kernel", oneHost: "bridge"}
+
+func newComparison(ctx context.Context, o Options) (*comparison, error) {
+	c := &comparison{o: o, pace: fullPace, progress: newProgress(o.Stderr)}
+	c.result = report.Run{Machine: describe(o.Version), Started: time.Now(), Form: "full", MTU: o.MTU, Rounds: o.Rounds}
+	if o.Quick {
+		c.pace, c.result.Form = quickPace, "quick"
+	}
+	if err := c.chooseSystems(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.chooseMeasures(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// chooseSystems takes the systems that were asked for and are there, weft
+// first.
+func (c *comparison) chooseSystems(ctx context.Context) error {
+	var all []*system
+	for _, scene := range []systems.Scene{twoHosts, oneHost} {
+		all = append(all, &system{systems.Weft("weft", c.o.Weft, scene), true})
+		for name, path := range c.o.Also {
+			all = append(all, &system{systems.Weft(name, path, scene), true})
+		}
+		for _, s := range systems.Others() {
+			if s.Scene == scene {
+				all = append(all, &system{s, false})
+			}
+		}
+	}
+	names := func(s *system) string { return s.Name }
+	if err := known("system", c.o.Systems, all, names); err != nil {
+		return err
+	}
+	for _, s := range all {
+		if len(c.o.Systems) > 0 && !slices.Contains(c.o.Systems, s.Name) {
+			continue
+		}
+		row := report.System{
+			Name: s.Name, Title: s.Title, Scene: string(s.Scene), Userspace: s.Userspace, Weft: s.weft, Missing: s.Missing(),
+		}
+		if row.Missing == "" {
+			var err error
+			if row.Version, err = s.Version(ctx); err != nil {
+				return err
+			}
+			c.systems = append(c.systems, s)
+		} else {
+			fmt.Fprintf(c.o.Stderr, "left out: %s: %s\n", s.Name, row.Missing)
+		}
+		c.result.Systems = append(c.result.Systems, row)
+	}
+	return nil
+}
+
+func (c *comparison) chooseMeasures() error {
+	if err := known("measure", c.o.Measures, measures, func(m measure) string { return m.name }); err != nil {
+		return err
+	}
+	for _, m := range measures {
+		if len(c.o.Measures) > 0 && !slices.Contains(c.o.Measures, m.name) || len(c.o.Measures) == 0 && c.o.Quick && !m.quick {
+			continue
+		}
+		c.measures = append(c.measures, m)
+		for _, q := range m.gives {
+			q.Kernel = kernelOf[m.scene]
+			c.result.Measured = append(c.result.Measured, q)
+		}
+	}
+	return nil
+}
+
+// known complains about a name that nothing has.
+func known[T any](what string, asked []string, all []T, name func(T) string) error {
+	var names []string
+	for _, v := range all {
+		if !slices.Contains(names, name(v)) {
+			names = append(names, name(v))
+		}
+	}
+	for _, a := range asked {
+		if !slices.Contains(names, a) {
+			return fmt.Errorf("no %s %q (have %s)", what, a, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+// takes says whether the measure is for the system.
+func (m *measure) takes(s *system) bool {
+	if m.scene != s.Scene || m.frames && s.Layer3 {
+		return false
+	}
+	if s.weft {
+		return len(m.only) == 0 || slices.Contains(m.only, "weft")
+	}
+	return len(m.only) == 0 || slices.Contains(m.only, s.Name)
+}
+
+// interleave takes every measure of every system in turn, round after round,
+// until it is done or interrupted. A measurement that fails is noted.
+func (c *comparison) interleave(ctx context.Context) error {
+	type turn struct {
+		m *measure
+		s *system
+	}
+	var turns []turn
+	for i := range c.measures {
+		for _, s := range c.systems {
+			if c.measures[i].takes(s) {
+				turns = append(turns, turn{&c.measures[i], s})
+			}
+		}
+	}
+	if len(turns) == 0 {
+		return errors.New("nothing to measure: none of the measures is for any of the systems")
+	}
+	c.progress.total = len(turns) * c.o.Rounds
+	defer func() { c.result.Seconds = time.Since(c.result.Started).Seconds() }()
+	defer c.progress.done()
+	for round := 1; round <= c.o.Rounds; round++ {
+		for _, t := range turns {
+			c.progress.step(round, c.o.Rounds, t.m.name, t.s.Name)
+			values, err := c.take(ctx, t.m, t.s)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				c.result.Problems = append(c.result.Problems, report.Problem{
+					Measure: t.m.name, System: t.s.Name, Round: round, Error: err.Error(),
+				})
+				continue
+			}
+			for i, v := range values {
+				c.result.Samples = append(c.result.Samples, report.Sample{
+					Quantity: t.m.gives[i].Key, System: t.s.Name, Round: round, Value: v,
+				})
+			}
+		}
+	}
+	return nil
+}
+
+// take builds a picture, measures and removes it.
+func (c *comparison) take(ctx context.Context, m *measure, s *system) (values []float64, err error) {
+	shape := systems.Shape{Scene: m.scene, MTU: c.o.MTU, Clients: 1}
+	if m.shape != nil {
+		m.shape(&shape)
+	}
+	p, err := systems.Build(ctx, s.System, shape)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Logs())
+		}
+		err = errors.Join(err, p.Close())
+	}()
+	b := &bench{pace: c.pace, picture: p}
+	if b.a, err = end(&p.A.Clients[0]); err != nil {
+		return nil, err
+	}
+	if b.b, err = end(&p.B.Clients[0]); err != nil {
+		return nil, err
+	}
+	values, err = m.run(ctx, b)
+	if err == nil && len(values) != len(m.gives) {
+		err = fmt.Errorf("%d values for %d quantities", len(values), len(m.gives))
+	}
+	return values, err
+}
+
+// end is a client as package load wants it.
+func end(c *systems.Client) (load.End, error) {
+	link, err := c.Host.Netlink().LinkByName(c.IfName())
+	if err != nil {
+		return load.End{}, fmt.Errorf("%s of %s: %w", c.IfName(), c.Host.Name, err)
+	}
+	return load.End{
+		Host: c.Host, IfName: c.IfName(), Addr: c.Address.Addr(),
+		MAC: slices.Clone(net.HardwareAddr(link.Attrs().HardwareAddr)),
+	}, nil
+}

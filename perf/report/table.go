@@ -1,0 +1,178 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// Table writes the run for a terminal: medians, ratios, targets, and what went
+// wrong.
+func (r *Run) Table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, b := range r.blocks() {
+		for i, row := range b {
+			if i == 0 {
+				row[0] = strings.ToUpper(row[0])
+			}
+			fmt.Fprintln(t, strings.Join(row, "\t"))
+		}
+		fmt.Fprintln(t)
+	}
+	if outcomes := r.Outcomes(); len(outcomes) > 0 {
+		fmt.Fprintln(t, strings.Join(outcomeHead, "\t"))
+		for _, o := range outcomes {
+			fmt.Fprintln(t, strings.Join(o.row(), "\t"))
+		}
+		fmt.Fprintln(t)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, line := range r.Notes() {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blocks are the tables of figures, one for each scene, header first.
+func (r *Run) blocks() [][][]string {
+	var out [][][]string
+	var scenes []string
+	for _, s := range r.Systems {
+		if !slices.Contains(scenes, s.Scene) {
+			scenes = append(scenes, s.Scene)
+		}
+	}
+	for _, scene := range scenes {
+		if b := r.block(scene); len(b) > 1 {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// block is the table of one scene: a row for each quantity, a column for each
+// system that any of them was measured of.
+func (r *Run) block(scene string) [][]string {
+	var systems []string
+	var rows []Quantity
+	for _, q := range r.Measured {
+		any := false
+		for _, s := range r.Systems {
+			if s.Scene != scene || r.Of(q.Key, s.Name).N == 0 || r.sceneOf(q) != scene {
+				continue
+			}
+			any = true
+			if !slices.Contains(systems, s.Name) {
+				systems = append(systems, s.Name)
+			}
+		}
+		if any {
+			rows = append(rows, q)
+		}
+	}
+	order := func(name string) int {
+		return slices.IndexFunc(r.Systems, func(s System) bool { return s.Name == name })
+	}
+	slices.SortFunc(systems, func(a, b string) int { return order(a) - order(b) })
+
+	weft := r.weft()
+	table := [][]string{slices.Concat([]string{scene, "unit"}, systems, []string{"to kernel", "to best other userspace"})}
+	for _, q := range rows {
+		row := []string{q.Title, q.Unit}
+		for _, s := range systems {
+			row = append(row, figure(r.Of(q.Key, s)))
+		}
+		row = append(row, ratio(r.Ratio(q.Key, weft, q.Kernel)))
+		best, of := r.BestOther(q), ""
+		if best != "" {
+			if of = ratio(r.Ratio(q.Key, weft, best)); of != "" {
+				of += " (" + best + ")"
+			}
+		}
+		table = append(table, append(row, of))
+	}
+	return table
+}
+
+// sceneOf is the scene a quantity is measured in, that of its kernel figure.
+func (r *Run) sceneOf(q Quantity) string {
+	for _, s := range r.Systems {
+		if s.Name == q.Kernel {
+			return s.Scene
+		}
+	}
+	return ""
+}
+
+var outcomeHead = []string{"TARGET", "AGAINST", "TO REACH", "THEN", "GOT", ""}
+
+func (o *Outcome) row() []string {
+	against, unit, sign := o.Against, "", "≥ "
+	if o.Target.Against == Userspace {
+		against += " (best other)"
+	}
+	if o.Against == "" {
+		unit = " " + o.Quantity.Unit
+	}
+	if o.Quantity.Lower {
+		sign = "≤ "
+	}
+	verdict := "not reached"
+	if o.Reached {
+		verdict = "reached"
+	}
+	return []string{
+		o.Quantity.Title, against, sign + number(o.Target.Reach) + unit, number(o.Target.Goal), figure(o.Got) + unit, verdict,
+	}
+}
+
+// Notes are lines on what is not in the tables.
+func (r *Run) Notes() []string {
+	lines := []string{fmt.Sprintf("%s, %d cores, Linux %s; weft %s; underlay MTU %d; medians of %d interleaved rounds (%s form), %s",
+		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Weft, r.MTU, r.Rounds, r.Form, r.Started.Format("2006-01-02"))}
+	for _, s := range r.Systems {
+		if s.Missing != "" {
+			lines = append(lines, fmt.Sprintf("left out: %s: %s", s.Name, s.Missing))
+		}
+	}
+	for _, p := range r.Problems {
+		lines = append(lines, fmt.Sprintf("failed: %s of %s in round %d: %s", p.Measure, p.System, p.Round, p.Error))
+	}
+	return lines
+}
+
+func figure(s Stat) string {
+	if s.N == 0 {
+		return ""
+	}
+	return number(s.Median)
+}
+
+func ratio(s Stat) string {
+	if s.N == 0 {
+		return ""
+	}
+	return number(s.Median)
+}
+
+// number has three significant digits, which is more than the figures hold.
+func number(v float64) string {
+	switch a := max(v, -v); {
+	case a >= 99.95:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case a >= 9.995:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case a == 0:
+		return "0"
+	case a < 0.01:
+		return strconv.FormatFloat(v, 'g', 2, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
+}

@@ -1,0 +1,85 @@
+package systems
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+)
+
+// System is a way to join clients.
+type System struct {
+	Name  string // a word, for the command line and the columns
+	Title string
+	Scene Scene
+	// Userspace: frames go through a process.
+	Userspace bool
+	// Layer3: carries IP packets, not frames; what sends bare Ethernet frames
+	// is not measured.
+	Layer3 bool
+	// MaxClients is how many a side can have, 0 for any number.
+	MaxClients int
+	// Programs must be in the PATH; Package is Debian's that has them.
+	Programs []string
+	Package  string
+
+	version []string // a command whose first line says it
+	up      func(context.Context, *Picture) error
+}
+
+// Others are the systems that weft is compared with.
+func Others() []*System {
+	return []*System{
+		{
+			Name: "kernel", Title: "Linux VXLAN and bridge", Scene: TwoHosts,
+			version: []string{"uname", "-r"}, up: kernelUp,
+		},
+		{
+			Name: "ovs", Title: "Open vSwitch, userspace datapath", Scene: TwoHosts, Userspace: true,
+			Programs: []string{"ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "ovs-vsctl"}, Package: "openvswitch-switch",
+			version: []string{"ovs-vswitchd", "--version"}, up: ovsUp,
+		},
+		{
+			Name: "tinc", Title: "tinc, switch mode, no encryption", Scene: TwoHosts, Userspace: true, MaxClients: 1,
+			Programs: []string{"tincd"}, Package: "tinc",
+			version: []string{"tincd", "--version"}, up: tincUp,
+		},
+		{
+			Name: "wireguard-go", Title: "wireguard-go (layer 3, encrypted)", Scene: TwoHosts, Userspace: true, Layer3: true, MaxClients: 1,
+			Programs: []string{"wireguard-go", "wg"}, Package: "wireguard-go wireguard-tools",
+			version: []string{"wireguard-go", "--version"}, up: wireguardUp,
+		},
+		{
+			Name: "bridge", Title: "Linux bridge, veths", Scene: OneHost,
+			version: []string{"uname", "-r"}, up: bridgeUp,
+		},
+		{
+			Name: "vde", Title: "VDE switch, TAPs", Scene: OneHost, Userspace: true,
+			Programs: []string{"vde_switch"}, Package: "vde2",
+			version: []string{"vde_switch", "--version"}, up: vdeUp,
+		},
+	}
+}
+
+// Missing says what must be installed first, "" when all is there.
+func (s *System) Missing() string {
+	for _, p := range s.Programs {
+		if _, err := exec.LookPath(p); err != nil {
+			if s.Package == "" {
+				return fmt.Sprintf("no %s here", p)
+			}
+			return fmt.Sprintf("no %s here (apt-get install %s)", p, s.Package)
+		}
+	}
+	return ""
+}
+
+// Version is what the program says of itself, in a line.
+func (s *System) Version(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, s.version[0], s.version[1:]...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", strings.Join(s.version, " "), err)
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	return line, nil
+}
