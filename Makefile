@@ -21,7 +21,7 @@ export GOFLAGS := -buildvcs=false
 help: ## this list
 	@echo 'weft: a userspace Ethernet switch and VXLAN router'
 	@echo
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  first: make demo, make test'
 
@@ -87,11 +87,30 @@ cross: ## what must build on other systems does
 	GOOS=windows GOARCH=amd64 go vet $(PURE)
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build $(PKGS)
 
-.PHONY: bench
-bench: ## benchmarks, summed up (BENCH=regexp COUNT=6)
+.PHONY: microbench
+microbench: ## the benchmarks beside the code, summed up (BENCH=regexp COUNT=6)
 	@mkdir -p bin
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKGS) | tee bin/bench.txt
 	@$(TOOL) benchstat bin/bench.txt
+
+# What is compared, and how, is in perf/doc.go. PERF=... passes flags on, such
+# as PERF='--systems weft,kernel --measures tcp'.
+PERF ?=
+
+.PHONY: bench
+bench: build ## weft beside the kernel and other switches, for perf/results
+	bin/weft perf --out perf/results $(PERF)
+	go run ./perf/page perf/results
+
+.PHONY: bench-quick
+bench-quick: build ## the same in under three minutes, printed only
+	bin/weft perf --quick $(PERF)
+
+.PHONY: bench-deps
+bench-deps: ## install what weft is compared with (Debian packages)
+	@as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+	    openvswitch-switch tinc wireguard-go wireguard-tools vde2 iperf3
 
 .PHONY: cover
 cover: ## coverage by function and in bin/cover.html

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ type comparison struct {
 	systems  []*system // that are there
 	measures []measure
 	result   report.Run
+	// found keeps the rates that searches came to, for the next round.
+	found    map[turn]*float64
 	progress progress
 }
 
@@ -34,7 +37,7 @@ type system struct {
 var kernelOf = map[systems.Scene]string{twoHosts: "kernel", oneHost: "bridge"}
 
 func newComparison(ctx context.Context, o Options) (*comparison, error) {
-	c := &comparison{o: o, pace: fullPace, progress: newProgress(o.Stderr)}
+	c := &comparison{o: o, pace: fullPace, progress: newProgress(o.Stderr), found: map[turn]*float64{}}
 	c.result = report.Run{Machine: describe(o.Version), Started: time.Now(), Form: "full", MTU: o.MTU, Rounds: o.Rounds}
 	if o.Quick {
 		c.pace, c.result.Form = quickPace, "quick"
@@ -96,6 +99,12 @@ func (c *comparison) chooseMeasures() error {
 		if len(c.o.Measures) > 0 && !slices.Contains(c.o.Measures, m.name) || len(c.o.Measures) == 0 && c.o.Quick && !m.quick {
 			continue
 		}
+		if m.program != "" {
+			if _, err := exec.LookPath(m.program); err != nil {
+				fmt.Fprintf(c.o.Stderr, "left out: measure %s: no %s here (apt-get install %s)\n", m.name, m.program, m.program)
+				continue
+			}
+		}
 		c.measures = append(c.measures, m)
 		for _, q := range m.gives {
 			q.Kernel = kernelOf[m.scene]
@@ -122,28 +131,34 @@ func known[T any](what string, asked []string, all []T, name func(T) string) err
 }
 
 // takes says whether the measure is for the system.
-func (m *measure) takes(s *system) bool {
-	if m.scene != s.Scene || m.frames && s.Layer3 {
+func (c *comparison) takes(m *measure, s *system) bool {
+	switch {
+	case m.scene != s.Scene,
+		m.frames && s.Layer3,
+		m.userspace && !s.Userspace,
+		// What the others cost does not change from day to day.
+		m.userspace && c.o.Quick && !s.weft,
+		m.weft && !s.weft:
 		return false
 	}
-	if s.weft {
-		return len(m.only) == 0 || slices.Contains(m.only, "weft")
-	}
-	return len(m.only) == 0 || slices.Contains(m.only, s.Name)
+	return true
+}
+
+// turn is one measurement.
+type turn struct {
+	m *measure
+	s *system
 }
 
 // interleave takes every measure of every system in turn, round after round,
 // until it is done or interrupted. A measurement that fails is noted.
 func (c *comparison) interleave(ctx context.Context) error {
-	type turn struct {
-		m *measure
-		s *system
-	}
 	var turns []turn
 	for i := range c.measures {
 		for _, s := range c.systems {
-			if c.measures[i].takes(s) {
+			if c.takes(&c.measures[i], s) {
 				turns = append(turns, turn{&c.measures[i], s})
+				c.found[turns[len(turns)-1]] = new(float64)
 			}
 		}
 	}
@@ -156,7 +171,7 @@ func (c *comparison) interleave(ctx context.Context) error {
 	for round := 1; round <= c.o.Rounds; round++ {
 		for _, t := range turns {
 			c.progress.step(round, c.o.Rounds, t.m.name, t.s.Name)
-			values, err := c.take(ctx, t.m, t.s)
+			values, err := c.take(ctx, t)
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -177,12 +192,12 @@ func (c *comparison) interleave(ctx context.Context) error {
 }
 
 // take builds a picture, measures and removes it.
-func (c *comparison) take(ctx context.Context, m *measure, s *system) (values []float64, err error) {
-	shape := systems.Shape{Scene: m.scene, MTU: c.o.MTU, Clients: 1}
-	if m.shape != nil {
-		m.shape(&shape)
+func (c *comparison) take(ctx context.Context, t turn) (values []float64, err error) {
+	shape := systems.Shape{Scene: t.m.scene, MTU: c.o.MTU, Clients: 1}
+	if t.m.shape != nil {
+		t.m.shape(&shape)
 	}
-	p, err := systems.Build(ctx, s.System, shape)
+	p, err := systems.Build(ctx, t.s.System, shape)
 	if err != nil {
 		return nil, err
 	}
@@ -192,16 +207,16 @@ func (c *comparison) take(ctx context.Context, m *measure, s *system) (values []
 		}
 		err = errors.Join(err, p.Close())
 	}()
-	b := &bench{pace: c.pace, picture: p}
+	b := &bench{pace: c.pace, picture: p, found: c.found[t]}
 	if b.a, err = end(&p.A.Clients[0]); err != nil {
 		return nil, err
 	}
 	if b.b, err = end(&p.B.Clients[0]); err != nil {
 		return nil, err
 	}
-	values, err = m.run(ctx, b)
-	if err == nil && len(values) != len(m.gives) {
-		err = fmt.Errorf("%d values for %d quantities", len(values), len(m.gives))
+	values, err = t.m.run(ctx, b)
+	if err == nil && len(values) != len(t.m.gives) {
+		err = fmt.Errorf("%d values for %d quantities", len(values), len(t.m.gives))
 	}
 	return values, err
 }

@@ -95,6 +95,9 @@ func (p *Picture) ClientMTU() int {
 // Build makes the namespaces, the wire, and has the system join the clients.
 // It returns when they reach each other.
 func Build(ctx context.Context, s *System, shape Shape) (*Picture, error) {
+	if s.MaxClients != 0 {
+		shape.Clients = min(shape.Clients, s.MaxClients)
+	}
 	p, err := open(shape)
 	if err != nil {
 		return nil, err
