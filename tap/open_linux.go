@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"weft/frame"
@@ -117,28 +118,26 @@ func attach(fd int, name string) (string, error) {
 }
 
 // move takes an interface from the caller's namespace to this one, where it is
-// called ifName.
+// called ifName. Both in one request: in two, the interface would arrive under
+// a name that may be taken there.
 func (n *namespace) move(name, ifName string) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
 		return fmt.Errorf("find TAP %q: %w", name, err)
 	}
-	if err := netlink.LinkSetNsFd(link, int(n.fd)); err != nil {
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(link.Attrs().Index)
+	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
+	req.AddData(msg)
+	req.AddData(nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(n.fd))))
+	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(ifName)))
+	switch _, err = req.Execute(unix.NETLINK_ROUTE, 0); {
+	case errors.Is(err, unix.EEXIST):
+		return fmt.Errorf("%w: %q in namespace %q", ErrExists, ifName, n.spec)
+	case err != nil:
 		return enterError(n.spec, n.path, err)
 	}
-	return n.run(func() error {
-		link, err := netlink.LinkByName(name)
-		if err == nil {
-			err = netlink.LinkSetName(link, ifName)
-		}
-		if errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("%w: %q in namespace %q", ErrExists, ifName, n.spec)
-		}
-		if err != nil {
-			return fmt.Errorf("name TAP %q: %w", ifName, err)
-		}
-		return nil
-	})
+	return nil
 }
 
 // negotiate asks for the offloads, most first: USO came with Linux 6.2, and a

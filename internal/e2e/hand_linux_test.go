@@ -92,6 +92,25 @@ func TestNamespacesByNamePIDAndPath(t *testing.T) {
 	host.MustPing(t, "10.1.0.1", 1)
 }
 
+// Interfaces are made outside and moved in; the name that one has on its way
+// may be taken in the namespace.
+func TestInterfaceNamesOnTheirWay(t *testing.T) {
+	r := start(t, netnstest.NewHost(t, "a"))
+	web := netnstest.NewHost(t, "web1")
+	r.weft("network add blue --vni 1")
+	for i := range 3 {
+		r.weft("port add blue p%d --netns web1 --as weft%d", i, i)
+	}
+	r.weft("port add blue p3 --netns web1 --as eth0")
+	r.fails(1, "port add blue p4 --netns web1 --as weft1", "weft1", "exists")
+	if !hasInterface(web) {
+		t.Error("eth0 is missing")
+	}
+	if ports := ask[[]ctl.Port](r, "port ls"); len(ports) != 4 {
+		t.Errorf("%d ports, want 4", len(ports))
+	}
+}
+
 // Removing a port removes its interface; ending the daemon removes everything.
 func TestNothingIsLeftBehind(t *testing.T) {
 	p := newPair(t)
