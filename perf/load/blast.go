@@ -37,6 +37,11 @@ type Blast struct {
 	// Flows is how many UDP source ports the frames of a pair take in turn;
 	// 0 is 1. Devices spread load by flow.
 	Flows int
+	// Senders is how many threads send, in each direction, and share its
+	// rate; 0 is 1. What is done on the thread that sends, as the kernel's
+	// own bridge and VXLAN device do everything, uses that many CPUs, as the
+	// queues of a network card would.
+	Senders int
 }
 
 // BlastResult is what a trial came to. Index 0 is From to To, 1 the way back.
@@ -68,6 +73,8 @@ const (
 	MinFrameLen = 60
 	// maxFrameLen is what an IPv4 packet can be, with the Ethernet header.
 	maxFrameLen = 65535 + 14
+	// maxSenders is more threads than are of use anywhere.
+	maxSenders = 64
 )
 
 func (b *Blast) validate() error {
@@ -80,6 +87,9 @@ func (b *Blast) validate() error {
 		return fmt.Errorf("duration %v: must be above 0", b.Duration)
 	case b.Flows < 0 || b.Flows > maxFlows:
 		return fmt.Errorf("%d flows: must be 0 to %d", b.Flows, maxFlows)
+	}
+	if b.Senders < 0 || b.Senders > maxSenders {
+		return fmt.Errorf("%d senders: must be 0 to %d", b.Senders, maxSenders)
 	}
 	for _, p := range b.pairs() {
 		for _, e := range []End{p.From, p.To} {
@@ -95,6 +105,9 @@ func (b *Blast) pairs() []Pair { return append([]Pair{{b.From, b.To}}, b.More...
 
 // Run does the trial. An error is about the tester: loss is a result.
 func (b Blast) Run(ctx context.Context) (BlastResult, error) {
+	if err := b.validate(); err != nil { // a load may be without end, a trial not
+		return BlastResult{}, err
+	}
 	l, err := StartLoad(ctx, b)
 	if err != nil {
 		return BlastResult{}, err

@@ -3,11 +3,9 @@ package load
 import (
 	"context"
 	"fmt"
-	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -21,9 +19,6 @@ const (
 	// RFC 2544 section 23 waits 2 s after every trial; no queue here holds
 	// frames for as long as this.
 	quiet = 250 * time.Millisecond
-	// timerSlack is how late, in ns, the kernel may wake the sender to save
-	// power; 50 us by default (PR_SET_TIMERSLACK in prctl(2)).
-	timerSlack = 1
 )
 
 // trials numbers all that is sent, so that a late frame is not taken for one
@@ -33,7 +28,7 @@ var trials atomic.Uint32
 // Load is a blast that goes on until it is stopped, whatever its Duration says.
 type Load struct {
 	b        Blast
-	senders  [2]*sender // the second nil when one way
+	senders  [2][]*sender // the second empty when one way
 	counters [2][]*counter
 	ended    chan struct{} // closed when the senders are done
 	failed   error         // by a sender; read after ended
@@ -64,35 +59,62 @@ func StartLoad(ctx context.Context, b Blast) (*Load, error) {
 		l.close()
 		return nil, err
 	}
-	l.start(directions)
+	l.start()
 	return l, nil
 }
 
 // open makes the sockets. Counters come first: no frame is missed.
 func (l *Load) open(directions int, trial uint32) error {
 	for d := range directions {
-		s := &sender{rate: l.b.Rate}
-		l.senders[d] = s
-		for _, p := range l.b.pairs() {
-			from, to := p.From, p.To
-			if d == 1 {
-				from, to = to, from
+		ways := l.b.pairs()
+		if d == 1 {
+			for i, p := range ways {
+				ways[i] = Pair{p.To, p.From}
 			}
-			c, err := newCounter(to, station(to.MAC), trial, l.b.FrameLen)
+		}
+		for i, w := range ways {
+			counted := slices.ContainsFunc(ways[:i], func(o Pair) bool {
+				return o.To.Host == w.To.Host && o.To.IfName == w.To.IfName
+			})
+			if counted { // with the first pair that ends there
+				continue
+			}
+			c, err := newCounter(w.To, station(w.To.MAC), trial, l.b.FrameLen)
 			if err != nil {
 				return err
 			}
 			l.counters[d] = append(l.counters[d], c)
-			o, err := newOutlet(from, l.b.FrameLen, func(f []byte, i int) {
-				buildFrame(f, station(from.MAC), station(to.MAC), from.Addr, to.Addr, trial, i%max(l.b.Flows, 1))
-			})
+		}
+		for nth := range max(l.b.Senders, 1) {
+			s, err := l.newSender(ways, trial, nth)
+			l.senders[d] = append(l.senders[d], s)
 			if err != nil {
 				return err
 			}
-			s.outlets = append(s.outlets, o)
 		}
 	}
 	return nil
+}
+
+// newSender makes the nth of a direction's senders. Also with an error it is
+// to be closed.
+func (l *Load) newSender(ways []Pair, trial uint32, nth int) (*sender, error) {
+	senders, flows := uint64(max(l.b.Senders, 1)), uint64(max(l.b.Flows, 1))
+	s := &sender{rate: l.b.Rate / float64(senders)}
+	for _, w := range ways {
+		o, err := newOutlet(w.From, l.b.FrameLen, func(f []byte) {
+			buildFrame(f, station(w.From.MAC), station(w.To.MAC), w.From.Addr, w.To.Addr, trial)
+		})
+		if err != nil {
+			return s, err
+		}
+		o.stamp = func(f []byte, n uint64) {
+			n = n*senders + uint64(nth)
+			setNumber(f, n, uint16(n%flows))
+		}
+		s.outlets = append(s.outlets, o)
+	}
+	return s, nil
 }
 
 // learn makes every station known on the way that its frames will be sent.
@@ -115,8 +137,8 @@ func awaitPath(ctx context.Context, from, to End, trial uint32) error {
 		return err
 	}
 	defer c.close()
-	o, err := newOutlet(from, MinFrameLen, func(f []byte, _ int) {
-		buildFrame(f, station(from.MAC), station(to.MAC), from.Addr, to.Addr, trial, 0)
+	o, err := newOutlet(from, MinFrameLen, func(f []byte) {
+		buildFrame(f, station(from.MAC), station(to.MAC), from.Addr, to.Addr, trial)
 	})
 	if err != nil {
 		return err
@@ -146,35 +168,37 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (l *Load) start(directions int) {
-
-	errs := make(chan error, directions)
-	for _, s := range l.senders[:directions] {
-		go func() {
-			// The thread ends with the goroutine, and its timer slack with it.
-			runtime.LockOSThread()
-			_ = unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlack, 0, 0, 0) // only less precise without
-			errs <- s.run(l.b.Duration)
-		}()
+func (l *Load) start() {
+	all := slices.Concat(l.senders[0], l.senders[1])
+	errs := make(chan error, len(all))
+	for _, s := range all {
+		go func() { errs <- <-onThread(punctual, func() error { return s.run(l.b.Duration) }) }()
 	}
 	go func() {
 		defer close(l.ended)
 		tick := time.NewTicker(readEvery)
 		defer tick.Stop()
-		for left := directions; left > 0; {
+		for left := len(all); left > 0; {
+			var err error
 			select {
-			case err := <-errs:
+			case err = <-errs:
 				left--
-				if err != nil && l.failed == nil {
-					l.failed = err
-				}
 			case <-tick.C:
-				if _, err := l.received(); err != nil && l.failed == nil {
-					l.failed = err
-				}
+				_, err = l.received()
+			}
+			if err != nil && l.failed == nil {
+				l.failed = err
+				l.halt()
 			}
 		}
 	}()
+}
+
+// halt ends the senders soon.
+func (l *Load) halt() {
+	for _, s := range slices.Concat(l.senders[0], l.senders[1]) {
+		s.stop.Store(true)
+	}
 }
 
 // received reads all counters. It is for one goroutine at a time.
@@ -195,45 +219,49 @@ func (l *Load) received() (n [2]uint64, err error) {
 // since it was started.
 func (l *Load) Stop() (BlastResult, error) {
 	defer l.close()
-	for _, s := range l.senders {
-		if s != nil {
-			s.stop.Store(true)
-		}
-	}
+	l.halt()
 	<-l.ended
 	if l.failed != nil {
 		return BlastResult{}, l.failed
 	}
 	var r BlastResult
 	took := time.Duration(1)
-	for d, s := range l.senders {
-		if s == nil {
-			continue
+	for d, ss := range l.senders {
+		for _, s := range ss {
+			r.Sent[d] += s.sent
+			r.Refused[d] += s.refused
+			r.Skipped[d] += s.skipped
+			r.SendLag = max(r.SendLag, s.lag)
+			took = max(took, s.took)
 		}
-		r.Sent[d], r.Refused[d], r.Skipped[d] = s.sent, s.refused, s.skipped
-		r.SendLag = max(r.SendLag, s.lag)
-		took = max(took, s.took)
 	}
-	var err error
-	for since := time.Now(); time.Since(since) < quiet; time.Sleep(learnEvery) {
+	err := settled(func() (done, moved bool, err error) {
 		before := r.Received
-		if r.Received, err = l.received(); err != nil {
-			return BlastResult{}, err
+		r.Received, err = l.received()
+		return r.Received == r.Sent, r.Received != before, err
+	})
+	r.rates(took)
+	return r, err
+}
+
+// settled waits for frames in flight: until read says that all are there, or
+// that nothing moved for long enough.
+func settled(read func() (done, moved bool, err error)) error {
+	for since := time.Now(); time.Since(since) < quiet; time.Sleep(learnEvery) {
+		done, moved, err := read()
+		if done || err != nil {
+			return err
 		}
-		if r.Received == r.Sent {
-			break
-		}
-		if r.Received != before {
+		if moved {
 			since = time.Now()
 		}
 	}
-	r.rates(took)
-	return r, nil
+	return nil
 }
 
 func (l *Load) close() {
 	for d := range l.senders {
-		if s := l.senders[d]; s != nil {
+		for _, s := range l.senders[d] {
 			for _, o := range s.outlets {
 				o.close()
 			}

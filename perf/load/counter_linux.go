@@ -44,18 +44,19 @@ const (
 	keep = 1
 )
 
-// newCounter counts frames to the station with this MAC that carry the trial.
-func newCounter(e End, mac [6]byte, trial uint32, frameLen int) (*counter, error) {
+// newCounter counts frames of a trial, to the station with this MAC or, with
+// nil, to any.
+func newCounter(e End, to []byte, trial uint32, frameLen int) (*counter, error) {
 	c := &counter{whole: -1, trains: -1, payload: frameLen - headersLen}
 	err := e.Host.Run(func() error {
 		i, err := net.InterfaceByName(e.IfName)
 		if err != nil {
 			return err
 		}
-		if c.trains, err = receiver(i.Index, trainFilter(mac, trial, frameLen), c.makeRing); err != nil {
+		if c.trains, err = receiver(i.Index, filter(bpf.JumpGreaterThan, frameLen, to, trial), c.makeRing); err != nil {
 			return err
 		}
-		c.whole, err = receiver(i.Index, wholeFilter(mac, trial, frameLen), func(fd int) error {
+		c.whole, err = receiver(i.Index, filter(bpf.JumpEqual, frameLen, to, trial), func(fd int) error {
 			// 0 becomes the least the kernel allows: one frame or two.
 			return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0)
 		})
@@ -103,29 +104,31 @@ func attach(fd int, filter []bpf.Instruction) error {
 	return os.NewSyscallError("attach filter", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog))
 }
 
-func wholeFilter(mac [6]byte, trial uint32, frameLen int) []bpf.Instruction {
-	return filter(mac, trial, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(frameLen), SkipTrue: 7})
-}
-
-func trainFilter(mac [6]byte, trial uint32, frameLen int) []bpf.Instruction {
-	return filter(mac, trial, bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: uint32(frameLen), SkipTrue: 7})
-}
-
-// filter accepts frames by a condition on their length, then destination and
-// trial.
-func filter(mac [6]byte, trial uint32, length bpf.JumpIf) []bpf.Instruction {
-	return []bpf.Instruction{
-		bpf.LoadExtension{Num: bpf.ExtLen},
-		length,
-		bpf.LoadAbsolute{Off: 2, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(mac[2:]), SkipTrue: 5},
-		bpf.LoadAbsolute{Off: trialAt, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: trial, SkipTrue: 3},
-		bpf.LoadAbsolute{Off: 0, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(binary.BigEndian.Uint16(mac[:])), SkipTrue: 1},
-		bpf.RetConstant{Val: keep},
-		bpf.RetConstant{Val: 0},
+// filter accepts frames whose length compares so with frameLen, of this trial
+// and, unless it is nil, to this MAC.
+func filter(length bpf.JumpTest, frameLen int, to []byte, trial uint32) []bpf.Instruction {
+	type check struct {
+		load bpf.Instruction
+		cond bpf.JumpTest
+		val  uint32
 	}
+	checks := []check{
+		{bpf.LoadExtension{Num: bpf.ExtLen}, length, uint32(frameLen)},
+		{bpf.LoadAbsolute{Off: trialAt, Size: 4}, bpf.JumpEqual, trial},
+	}
+	if to != nil {
+		checks = append(checks,
+			check{bpf.LoadAbsolute{Off: 2, Size: 4}, bpf.JumpEqual, binary.BigEndian.Uint32(to[2:])},
+			check{bpf.LoadAbsolute{Off: 0, Size: 2}, bpf.JumpEqual, uint32(binary.BigEndian.Uint16(to))})
+	}
+	var prog []bpf.Instruction
+	for i, c := range checks {
+		// On failure past the other checks, two instructions each, and the
+		// acceptance.
+		past := uint8(2*(len(checks)-1-i) + 1)
+		prog = append(prog, c.load, bpf.JumpIf{Cond: c.cond, Val: c.val, SkipFalse: past})
+	}
+	return append(prog, bpf.RetConstant{Val: keep}, bpf.RetConstant{Val: 0})
 }
 
 func (c *counter) makeRing(fd int) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // A test frame:
@@ -12,7 +13,7 @@ import (
 //	14  IPv4, no options, DF, TTL 64
 //	34  UDP: source port by flow, destination port 9 (discard), no checksum
 //	42  trial, 4 bytes: what a counter knows its frames by
-//	46  sequence number, 8 bytes, from 0 in each trial and direction
+//	46  sequence number, 8 bytes, from 0 in each trial, direction and pair
 //	54  zero
 const (
 	ipAt, udpAt      = 14, 34
@@ -34,17 +35,17 @@ const (
 const stationBit = 0x04
 
 // station gives the MAC of the test station at an interface with this MAC.
-func station(mac net.HardwareAddr) (s [6]byte) {
-	copy(s[:], mac)
+func station(mac net.HardwareAddr) []byte {
+	s := slices.Clone(mac)
 	s[0] ^= stationBit
 	return s
 }
 
-// buildFrame fills f, which is the frame's length, with sequence number 0.
-func buildFrame(f []byte, src, dst [6]byte, from, to netip.Addr, trial uint32, flow int) {
+// buildFrame fills f, which is the frame's length, with number and flow 0.
+func buildFrame(f []byte, src, dst []byte, from, to netip.Addr, trial uint32) {
 	clear(f)
-	copy(f[0:], dst[:])
-	copy(f[6:], src[:])
+	copy(f[0:6], dst)
+	copy(f[6:12], src)
 	f[12] = etherTypeIPv4Hi
 	ip := f[ipAt:]
 	ip[0] = ipVersionAndSize
@@ -55,10 +56,16 @@ func buildFrame(f []byte, src, dst [6]byte, from, to netip.Addr, trial uint32, f
 	copy(ip[16:], d[:])
 	binary.BigEndian.PutUint16(ip[10:], headerChecksum(ip[:20]))
 	udp := f[udpAt:]
-	binary.BigEndian.PutUint16(udp[0:], uint16(firstFlow+flow))
+	binary.BigEndian.PutUint16(udp[0:], firstFlow)
 	binary.BigEndian.PutUint16(udp[2:], discardPort)
 	binary.BigEndian.PutUint16(udp[4:], uint16(len(f)-udpAt))
 	binary.BigEndian.PutUint32(f[trialAt:], trial)
+}
+
+// setNumber makes a frame one of a flow, with a sequence number.
+func setNumber(f []byte, n uint64, flow uint16) {
+	binary.BigEndian.PutUint16(f[udpAt:], firstFlow+flow)
+	binary.BigEndian.PutUint64(f[seqAt:], n)
 }
 
 // headerChecksum is that of RFC 1071 over an IPv4 header.

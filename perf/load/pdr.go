@@ -17,8 +17,9 @@ type Trial struct {
 	// generator kept.
 	Passed bool
 	// Behind says that the generator did not keep the rate. When the trials
-	// just above the result failed for this alone, the result is the
-	// generator's limit and not the device's.
+	// just above the result failed for this alone, the limit is how fast the
+	// sending thread gets rid of frames: the generator's own, or that of a
+	// device that does its work on that thread and so is never overrun.
 	Behind bool
 }
 

@@ -7,7 +7,6 @@ import (
 	"math"
 	"net"
 	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,7 +36,12 @@ const (
 // is read: with the clients' stacks and their wake-ups, as a program sees it. It
 // is what netperf calls TCP_RR and UDP_RR, not the latency of RFC 2544 section
 // 26.2, which is of frames in a stream at the throughput; for round trips
-// under load run [StartLoad] beside it. A ping-pong waits for each answer, so a
+// under load run [StartLoad] beside it.
+//
+// Both clients stay on one CPU, the first: a wake-up of one by the other across
+// CPUs takes several times as long as the rest of the way on a virtual machine,
+// and whether there is one would be up to the scheduler, for each run anew. What
+// is between them runs where it likes. A ping-pong waits for each answer, so a
 // stall is one slow sample however long it is.
 func RTT(ctx context.Context, from, to End, proto string, size int, d time.Duration) (Latency, error) {
 	if size < 1 || size > maxDatagram {
@@ -123,17 +127,13 @@ type pingPong struct {
 var errDown = errors.New("connection is down")
 
 func (p *pingPong) run(ctx context.Context, d time.Duration) (Latency, error) {
-	var (
-		echo    sync.WaitGroup
-		echoErr error
-		err     error
-	)
-	echo.Go(func() { echoErr = onThread(p.echo) })
+	echo := onThread(onFirstCPU, p.echo)
+	ask := onThread(onFirstCPU, func() error { return p.ask(d) })
 	stop := context.AfterFunc(ctx, p.shutdown)
-	err = onThread(func() error { return p.ask(d) })
+	err := <-ask
 	stop()
 	p.shutdown()
-	echo.Wait()
+	echoErr := <-echo
 	switch {
 	case ctx.Err() != nil:
 		return Latency{}, ctx.Err()

@@ -1,7 +1,6 @@
 package load
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -34,20 +33,22 @@ type mmsghdr struct {
 }
 
 // outlet is a socket on an interface, with frames that are ready to leave and
-// lack only a sequence number. It is for one goroutine at a time.
+// lack only what tells them apart. It is for one goroutine at a time.
 type outlet struct {
 	fd     int
 	frames [maxBurst][]byte
 	iovs   [maxBurst]unix.Iovec
 	msgs   [maxBurst]mmsghdr
 	seq    uint64
+	// stamp makes a frame the one with this number; it does nothing at first.
+	stamp func(f []byte, seq uint64)
 }
 
 // newOutlet builds each of the frames with build. They leave past the
 // interface's queueing discipline: the frame is in the device when the call
 // is over.
-func newOutlet(e End, frameLen int, build func(f []byte, i int)) (*outlet, error) {
-	o := &outlet{fd: -1}
+func newOutlet(e End, frameLen int, build func(f []byte)) (*outlet, error) {
+	o := &outlet{fd: -1, stamp: func([]byte, uint64) {}}
 	err := e.Host.Run(func() error {
 		i, err := net.InterfaceByName(e.IfName)
 		if err != nil {
@@ -78,7 +79,7 @@ func newOutlet(e End, frameLen int, build func(f []byte, i int)) (*outlet, error
 	mem := make([]byte, maxBurst*stride)
 	for i := range o.frames {
 		f := mem[i*stride:][:frameLen:frameLen]
-		build(f, i)
+		build(f)
 		o.frames[i] = f
 		o.iovs[i].Base = &f[0]
 		o.iovs[i].SetLen(len(f))
@@ -88,25 +89,20 @@ func newOutlet(e End, frameLen int, build func(f []byte, i int)) (*outlet, error
 	return o, nil
 }
 
-// send sends n frames, at most maxBurst, with the next sequence numbers. It
-// gives how many of them the device refused because its queue was full.
+// send sends n frames, at most maxBurst, with the next numbers. It gives how
+// many of them the device refused because its queue was full.
 func (o *outlet) send(n int) (refused int, err error) {
 	for i := range n {
-		binary.NativeEndian.PutUint64(o.frames[i][seqAt:], o.seq)
+		o.stamp(o.frames[i], o.seq)
 		o.seq++
 	}
-	return o.flush(n)
-}
-
-// flush sends the first n frames as they are.
-func (o *outlet) flush(n int) (refused int, err error) {
 	for i := 0; i < n; {
 		r, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(o.fd),
 			uintptr(unsafe.Pointer(&o.msgs[i])), uintptr(n-i), 0, 0, 0)
 		switch errno {
 		case 0:
 			i += int(r)
-		case unix.ENOBUFS: // the device's queue is full
+		case unix.ENOBUFS:
 			refused++
 			i++
 		case unix.EINTR:
@@ -123,11 +119,14 @@ func (o *outlet) close() {
 	}
 }
 
-// sender paces one direction of a trial.
+// sender is one thread's paced part of a trial.
 type sender struct {
 	outlets []*outlet // in turn, a burst each
 	rate    float64   // frames a second, over all outlets
-	stop    atomic.Bool
+	// frames is how many to send in all, however late; 0 is as many as the
+	// rate says, and those it is too late for are left out.
+	frames uint64
+	stop   atomic.Bool
 
 	// Results, for others to read when run has returned.
 	sent, refused, skipped uint64
@@ -135,49 +134,48 @@ type sender struct {
 	took                   time.Duration
 }
 
-// run sends for the time d, or until stop when d is 0. It wants a locked
-// thread.
+// run sends for the time d, all its frames, or until stop, whichever is first;
+// a d of 0 is no limit. It wants a thread of its own.
 func (s *sender) run(d time.Duration) error {
-	burst := min(max(int(s.rate*burstEvery.Seconds()), 1), maxBurst)
+	burst := uint64(min(max(s.rate*burstEvery.Seconds(), 1), maxBurst))
 	perFrame := float64(time.Second) / s.rate
-	start := monotonic()
-	end := start + int64(d)
-	// due is when the next burst should leave, in ns; the sum of many float64
-	// is exact enough: a nanosecond in hours.
-	due := float64(start)
-	for turn := 0; !s.stop.Load(); turn++ {
-		if d != 0 && int64(due) >= end {
-			break
-		}
-		now := monotonic()
-		if wait := int64(due) - now; wait > 0 {
+	start := float64(monotonic())
+	end := start + float64(d)
+	// due is when the next burst should leave, in ns. As a float64 it is good
+	// to a fraction of a microsecond for years of uptime.
+	due := start
+	for turn := 0; !s.stop.Load() && (d == 0 || due < end) && (s.frames == 0 || s.sent < s.frames); turn++ {
+		now := float64(monotonic())
+		if now < due {
 			if err := sleepUntil(int64(due)); err != nil {
 				return err
 			}
-			now = monotonic()
+			now = float64(monotonic())
 		}
-		late := time.Duration(now - int64(due))
-		s.lag = max(s.lag, late)
-		if late > maxLate {
-			owed := int(float64(late-maxLate) / perFrame)
+		s.lag = max(s.lag, time.Duration(now-due))
+		if late := now - due - float64(maxLate); late > 0 {
 			if d != 0 {
-				owed = min(owed, int(float64(end-int64(due))/perFrame))
+				late = min(late, end-due)
 			}
-			s.skipped += uint64(owed)
+			owed := uint64(late / perFrame)
 			due += float64(owed) * perFrame
+			if s.frames == 0 {
+				s.skipped += owed
+			}
 		}
-		refused, err := s.outlets[turn%len(s.outlets)].send(burst)
+		n := burst
+		if s.frames != 0 {
+			n = min(n, s.frames-s.sent)
+		}
+		refused, err := s.outlets[turn%len(s.outlets)].send(int(n))
 		if err != nil {
 			return err
 		}
-		s.sent += uint64(burst)
+		s.sent += n
 		s.refused += uint64(refused)
-		due += float64(burst) * perFrame
+		due += float64(n) * perFrame
 	}
-	s.took = time.Duration(max(monotonic(), int64(due)) - start)
-	if d != 0 {
-		s.took = max(time.Duration(monotonic()-start), d)
-	}
+	s.took = time.Duration(max(float64(monotonic()), due) - start)
 	return nil
 }
 

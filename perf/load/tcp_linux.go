@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,8 +49,8 @@ func TCP(ctx context.Context, from, to End, streams int, d time.Duration) (bitsP
 		all      sync.WaitGroup
 	)
 	for _, c := range conns {
-		all.Go(func() { errs <- onThread(func() error { return pour(c.client) }) })
-		all.Go(func() { errs <- onThread(func() error { return drain(c.server, &received) }) })
+		all.Go(func() { errs <- <-onThread(nil, func() error { return pour(c.client) }) })
+		all.Go(func() { errs <- <-onThread(nil, func() error { return drain(c.server, &received) }) })
 	}
 	measured := func() error {
 		if err := waitOr(ctx, warmUp, errs); err != nil {
@@ -94,13 +93,6 @@ func waitOr(ctx context.Context, d time.Duration, errs <-chan error) error {
 		}
 		return err
 	}
-}
-
-// onThread calls f on a thread of its own that blocks in system calls.
-func onThread(f func() error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	return f()
 }
 
 // pour writes until the connection is shut down.

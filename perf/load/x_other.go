@@ -26,3 +26,8 @@ func StartLoad(context.Context, Blast) (*Load, error) { return nil, errLinux }
 
 // Stop is for Linux.
 func (*Load) Stop() (BlastResult, error) { return BlastResult{}, errLinux }
+
+// Run is for Linux.
+func (l Learning) Run(context.Context) (LearningResult, error) {
+	return LearningResult{}, errors.Join(l.validate(), errLinux)
+}
