@@ -21,6 +21,9 @@ func describe(weft string) report.Machine {
 		n, _ := strconv.Atoi(kb) // 0 then
 		m.MemoryMB = n / 1024
 	}
+	if name, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
+		m.Congestion = strings.TrimSpace(string(name))
+	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		m.Kernel = unix.ByteSliceToString(u.Release[:])

@@ -30,7 +30,7 @@ var (
 		lowest: 2e3, highest: 4e6, fill: 1e6,
 	}
 	quickPace = pace{
-		tcp: time.Second, trial: 200 * time.Millisecond, rtt: 500 * time.Millisecond, idle: time.Second,
+		tcp: 800 * time.Millisecond, trial: 100 * time.Millisecond, rtt: 400 * time.Millisecond, idle: time.Second,
 		lowest: 2e4, highest: 2e6, fill: 1e5,
 	}
 )

@@ -29,9 +29,12 @@ type Machine struct {
 	Cores    int    `json:"cores"`
 	MemoryMB int    `json:"memory_mb"`
 	Kernel   string `json:"kernel"`
-	Virtual  string `json:"virtual"` // the hypervisor, "" when none shows
-	Weft     string `json:"weft"`    // version
-	Go       string `json:"go"`      // that built the tester
+	// Congestion is the congestion control that TCP uses there unless told
+	// otherwise; throughput depends on it more than on anything else.
+	Congestion string `json:"congestion"`
+	Virtual    string `json:"virtual"` // the hypervisor, "" when none shows
+	Weft       string `json:"weft"`    // version
+	Go         string `json:"go"`      // that built the tester
 }
 
 // System is one that was compared, or was to be.

@@ -65,7 +65,7 @@ func (r *Run) block(scene string) [][]string {
 	for _, q := range r.Measured {
 		any := false
 		for _, s := range r.Systems {
-			if s.Scene != scene || r.Of(q.Key, s.Name).N == 0 || r.sceneOf(q) != scene {
+			if s.Scene != scene || r.Of(q.Key, s.Name).N == 0 || r.SceneOf(q) != scene {
 				continue
 			}
 			any = true
@@ -101,8 +101,8 @@ func (r *Run) block(scene string) [][]string {
 	return table
 }
 
-// sceneOf is the scene a quantity is measured in, that of its kernel figure.
-func (r *Run) sceneOf(q Quantity) string {
+// SceneOf is the scene a quantity is measured in, that of its kernel figure.
+func (r *Run) SceneOf(q Quantity) string {
 	for _, s := range r.Systems {
 		if s.Name == q.Kernel {
 			return s.Scene
@@ -129,14 +129,14 @@ func (o *Outcome) row() []string {
 		verdict = "reached"
 	}
 	return []string{
-		o.Quantity.Title, against, sign + number(o.Target.Reach) + unit, number(o.Target.Goal), figure(o.Got) + unit, verdict,
+		o.Quantity.Title, against, sign + Number(o.Target.Reach) + unit, Number(o.Target.Goal), figure(o.Got) + unit, verdict,
 	}
 }
 
 // Notes are lines on what is not in the tables.
 func (r *Run) Notes() []string {
-	lines := []string{fmt.Sprintf("%s, %d cores, Linux %s; weft %s; underlay MTU %d; medians of %d interleaved rounds (%s form), %s",
-		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Weft, r.MTU, r.Rounds, r.Form, r.Started.Format("2006-01-02"))}
+	lines := []string{fmt.Sprintf("%s, %d cores, Linux %s, TCP %s; weft %s; underlay MTU %d; medians of %d interleaved rounds (%s form), %s",
+		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Congestion, r.Machine.Weft, r.MTU, r.Rounds, r.Form, r.Started.Format("2006-01-02"))}
 	for _, s := range r.Systems {
 		if s.Missing != "" {
 			lines = append(lines, fmt.Sprintf("left out: %s: %s", s.Name, s.Missing))
@@ -152,18 +152,18 @@ func figure(s Stat) string {
 	if s.N == 0 {
 		return ""
 	}
-	return number(s.Median)
+	return Number(s.Median)
 }
 
 func ratio(s Stat) string {
 	if s.N == 0 {
 		return ""
 	}
-	return number(s.Median)
+	return Number(s.Median)
 }
 
-// number has three significant digits, which is more than the figures hold.
-func number(v float64) string {
+// Number has three significant digits, which is more than the figures hold.
+func Number(v float64) string {
 	switch a := max(v, -v); {
 	case a >= 99.95:
 		return strconv.FormatFloat(v, 'f', 0, 64)
