@@ -35,6 +35,11 @@ type Trial struct {
 // unlucky trial decides nothing, and the search goes on where a verdict
 // changed. The answer is hi when that passes, and 0 when lo fails.
 //
+// A device that works on the thread that sends, as the kernel's do, slows the
+// generator down instead of losing frames. It forwards what it lets be offered:
+// when two trials that fell behind lost no more than maxLoss at higher rates
+// than the search has found, the lower of those two rates is the answer.
+//
 // progress, if not nil, is called after each trial.
 func PDR(ctx context.Context, b Blast, maxLoss, lo, hi float64, trial time.Duration, progress func(Trial)) (rate float64, trials []Trial, err error) {
 	return find(func(rate float64) (BlastResult, error) {
@@ -106,7 +111,7 @@ func find(run func(rate float64) (BlastResult, error), maxLoss, lo, hi float64, 
 	for {
 		i, answer := s.next()
 		if i < 0 {
-			return answer, trials, nil
+			return max(answer, selfPaced(trials, maxLoss)), trials, nil
 		}
 		r, err := run(s[i].rate)
 		if err != nil {
@@ -124,4 +129,20 @@ func find(run func(rate float64) (BlastResult, error), maxLoss, lo, hi float64, 
 			progress(t)
 		}
 	}
+}
+
+// selfPaced is the highest rate that was offered in enough trials that fell
+// behind and lost little, 0 when there are fewer.
+func selfPaced(trials []Trial, maxLoss float64) float64 {
+	var offered []float64
+	for _, t := range trials {
+		if t.Behind && t.Loss <= maxLoss {
+			offered = append(offered, t.OfferedRate)
+		}
+	}
+	if len(offered) < enough {
+		return 0
+	}
+	slices.Sort(offered)
+	return offered[len(offered)-enough]
 }

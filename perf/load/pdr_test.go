@@ -95,6 +95,24 @@ func TestFindGenerator(t *testing.T) {
 	if behind == 0 {
 		t.Error("no trial says that the generator was behind")
 	}
+	// What was offered and arrived counts, as it was offered, and only then.
+	uneven := []float64{300, 390, 390, 350}
+	lossy := func(loss float64) func(float64) (BlastResult, error) {
+		n := 0
+		return func(rate float64) (BlastResult, error) {
+			n++
+			if rate < 200 {
+				return BlastResult{OfferedRate: rate}, nil
+			}
+			return BlastResult{OfferedRate: uneven[n%len(uneven)], Loss: loss}, nil
+		}
+	}
+	if got, _, err := find(lossy(0), 0, 100, 10000, nil); err != nil || got < 350 || got > 390/0.98 {
+		t.Errorf("found %v, %v", got, err)
+	}
+	if got, _, err := find(lossy(0.1), 0, 100, 10000, nil); err != nil || got >= 200 {
+		t.Errorf("with loss found %v, %v", got, err)
+	}
 }
 
 func TestRates(t *testing.T) {
