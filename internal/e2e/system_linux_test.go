@@ -59,7 +59,7 @@ func neighbourEntry(h *netnstest.Host, ip, mac string) error {
 	if err != nil {
 		return err
 	}
-	return h.Netlink().NeighAdd(&netlink.Neigh{
+	return h.Netlink().NeighSet(&netlink.Neigh{
 		LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: net.ParseIP(ip), HardwareAddr: hw,
 	})
 }
