@@ -173,6 +173,7 @@ func (c *comparison) interleave(ctx context.Context) error {
 			c.progress.step(round, c.o.Rounds, t.m.name, t.s.Name)
 			values, err := c.take(ctx, t)
 			if ctx.Err() != nil {
+				c.result.Form += ", interrupted"
 				return nil
 			}
 			if err != nil {
