@@ -43,6 +43,23 @@ func TestBlastExact(t *testing.T) {
 	}
 }
 
+// TestBlastFlooded: where every port gets every frame, a pair counts its own.
+func TestBlastFlooded(t *testing.T) {
+	h, c := bridged(t, 4)
+	for _, port := range []string{"pa", "pb", "pc", "pd"} {
+		if err := h.Netlink().LinkSetLearning(link(t, h, port), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Blast{
+		From: c[0], To: c[1], More: []Pair{{c[2], c[3]}},
+		FrameLen: 60, Rate: modest, Duration: 100 * time.Millisecond,
+	}.Run(t.Context())
+	if err != nil || r.Sent[0] == 0 || r.Received != r.Sent {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestBlastFrames compares with what a capture sees: every number once, the
 // flows in turn, frames that others can read.
 func TestBlastFrames(t *testing.T) {
