@@ -135,7 +135,7 @@ func (n *namespace) move(name, ifName string) error {
 	case errors.Is(err, unix.EEXIST):
 		return fmt.Errorf("%w: %q in namespace %q", ErrExists, ifName, n.spec)
 	case err != nil:
-		return enterError(n.spec, n.path, err)
+		return fmt.Errorf("interface %q: %w", ifName, enterError(n.spec, n.path, err))
 	}
 	return nil
 }
