@@ -33,7 +33,7 @@ type Trial struct {
 // that passed and the lowest that failed are 2 % apart, and then repeats the
 // trials at these two. What two of three trials say counts: one lucky or
 // unlucky trial decides nothing, and the search goes on where a verdict
-// changed. The answer is hi when that passes, and 0 when lo fails.
+// changed, for at most 30 trials. The answer is hi when that passes, and 0 when lo fails.
 //
 // A device that works on the thread that sends, as the kernel's do, slows the
 // generator down instead of losing frames. It forwards what it lets be offered:
@@ -54,6 +54,9 @@ const (
 	resolution = 1.02
 	// enough trials that agree decide on a rate.
 	enough = 2
+	// maxTrials bounds a search on a machine so uneven that verdicts keep
+	// changing; on a quiet one it takes 10 to 16.
+	maxTrials = 30
 )
 
 // votes is how the trials at one rate ended.
@@ -68,16 +71,16 @@ func (v votes) decided() bool { return v.passed >= enough || v.failed >= enough 
 // tried or not.
 type search []votes
 
-// next gives the index of the rate to try, which may be a new one. When all is
-// decided it gives the answer and -1.
+// next gives the index of the rate to try, which may be a new one, -1 when all
+// is decided, and the answer as far as it is known.
 func (s *search) next() (index int, answer float64) {
 	low, high := 0, len(*s)-1
 	for i, v := range *s {
 		if v.passed == v.failed && v.passed > 0 {
-			return i, 0 // one more trial decides
+			return i, answer // one more trial decides
 		}
 		if v.passed > v.failed {
-			low = i
+			low, answer = i, v.rate
 		}
 		if v.failed > v.passed {
 			high = i
@@ -88,17 +91,13 @@ func (s *search) next() (index int, answer float64) {
 	switch {
 	case b.rate > a.rate*resolution:
 		*s = slices.Insert(*s, low+1, votes{rate: math.Sqrt(a.rate * b.rate)})
-		return low + 1, 0
+		return low + 1, answer
 	case !a.decided():
-		return low, 0
+		return low, answer
 	case !b.decided():
-		return max(low, high), 0
-	case a.failed > a.passed: // even the lowest
-		return -1, 0
-	case b.passed > b.failed: // even the highest
-		return -1, b.rate
+		return max(low, high), answer
 	}
-	return -1, a.rate
+	return -1, answer
 }
 
 // find is PDR over anything that loses frames.
@@ -110,7 +109,7 @@ func find(run func(rate float64) (BlastResult, error), maxLoss, lo, hi float64, 
 	s := search{{rate: lo}, {rate: hi}}
 	for {
 		i, answer := s.next()
-		if i < 0 {
+		if i < 0 || len(trials) == maxTrials {
 			return max(answer, selfPaced(trials, maxLoss)), trials, nil
 		}
 		r, err := run(s[i].rate)

@@ -2,6 +2,7 @@ package load
 
 import (
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -74,6 +75,17 @@ func TestFindBounds(t *testing.T) {
 	broken := errors.New("broken")
 	if _, _, err := find(func(float64) (BlastResult, error) { return BlastResult{}, broken }, 0, 1, 2, nil); !errors.Is(err, broken) {
 		t.Errorf("the trial's error is lost: %v", err)
+	}
+}
+
+// TestFindEnds: a device that cannot make up its mind does not hold the search.
+func TestFindEnds(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		got, trials, err := find(device(1e9, func(int) bool { return r.IntN(2) == 0 }), 0, 10, 1e6, nil)
+		if err != nil || len(trials) > maxTrials || got < 0 || got > 1e6 {
+			t.Errorf("%v after %d trials, %v", got, len(trials), err)
+		}
 	}
 }
 
