@@ -18,7 +18,10 @@ type pace struct {
 	// lowest and highest bound searches for a rate, in frames a second and
 	// direction.
 	lowest, highest float64
-	fill            int // addresses in the full table
+	// grant is a share of frames that any search lets be lost: none but in
+	// tests, whose trials have a handful of frames on a busy machine.
+	grant float64
+	fill  int // addresses in the full table
 }
 
 // A trial must outlast the queues it fills: the TAP's 1000 frames are 20 ms at

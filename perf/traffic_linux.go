@@ -62,7 +62,7 @@ const (
 func search(size int, loss float64, bothWays bool) take {
 	return func(ctx context.Context, b *bench) ([]float64, error) {
 		blast := load.Blast{From: b.a, To: b.b, FrameLen: size - fcs, Bidirectional: bothWays}
-		rate, err := b.find(ctx, blast, loss)
+		rate, err := b.find(ctx, blast, max(loss, b.grant))
 		return []float64{rate / 1e3}, err
 	}
 }
