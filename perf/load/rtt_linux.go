@@ -129,9 +129,15 @@ var errDown = errors.New("connection is down")
 func (p *pingPong) run(ctx context.Context, d time.Duration) (Latency, error) {
 	echo := onThread(onFirstCPU, p.echo)
 	ask := onThread(onFirstCPU, func() error { return p.ask(d) })
-	stop := context.AfterFunc(ctx, p.shutdown)
+	cut := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(cut)
+		p.shutdown()
+	})
 	err := <-ask
-	stop()
+	if !stop() {
+		<-cut // the sockets are about to be closed
+	}
 	p.shutdown()
 	echoErr := <-echo
 	switch {
