@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"weft/ctl"
+	"weft/tunnel"
 )
 
 // Apply implements ctl.Backend. What goes makes room first: peers, ports and
@@ -36,7 +37,7 @@ func (n *Node) checkFixed(c ctl.Config) error {
 	const restart = "restart the daemon to change it"
 	if c.VTEP != nil {
 		want := *c.VTEP
-		want.Port = cmp.Or(want.Port, 4789)
+		want.Port = cmp.Or(want.Port, tunnel.DefaultPort)
 		if want != n.vtepOpt {
 			return ctl.Conflict("vtep: this daemon's is %s; %s", n.vtepText(), restart)
 		}
