@@ -167,14 +167,13 @@ func (a *applier) ports(specs []ctl.PortSpec) {
 		if n.networks[s.Network] == nil {
 			continue // its network could not be made, and said so
 		}
-		c := n.tapConfig(s)
 		var d differences
 		d.add("network", p.spec.Network, s.Network)
 		d.add("netns", p.spec.NetNS, s.NetNS)
-		d.add("as", p.config.IfName, c.IfName)
+		d.add("as", p.spec.IfName(), s.IfName())
 		moved := len(d) > 0
-		d.add("mtu", p.config.MTU, c.MTU)
-		d.add("mac", p.config.MAC, c.MAC)
+		d.add("mtu", p.mtu, n.portMTU(s))
+		d.add("mac", n.portMAC(p.spec), n.portMAC(s))
 		d.add("address", strings.Join(p.spec.Address, " "), strings.Join(s.Address, " "))
 		d.add("vlan", p.spec.VLANs(), s.VLANs())
 		switch {
@@ -185,7 +184,7 @@ func (a *applier) ports(specs []ctl.PortSpec) {
 			}
 			a.note(actChange, "port", s.Name, d.String(), err)
 		case len(d) > 0:
-			a.note(actChange, "port", s.Name, d.String(), p.change(s, c))
+			a.note(actChange, "port", s.Name, d.String(), p.change(n, s))
 		}
 	}
 }

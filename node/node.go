@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -43,7 +44,8 @@ type Node struct {
 	ports    map[string]*port
 	peers    map[netip.Addr]*peer
 	retired  frame.Stats // of hops that were removed
-	tapInUse *tap.Features
+
+	tapInUse atomic.Pointer[tap.Features] // what the last TAP got, nil before the first
 }
 
 // network is a bridge domain as it was asked for.
@@ -167,7 +169,7 @@ func (n *Node) features() []ctl.Feature {
 		on, reason = n.vtep.GRO()
 		add("udp_gro", on, reason)
 	}
-	if f := n.tapInUse; f != nil {
+	if f := n.tapInUse.Load(); f != nil {
 		reason := "the kernel refused it"
 		if n.offload.TAP == ctl.OffloadOff {
 			reason = "turned off by the configuration"
@@ -274,7 +276,7 @@ func (n *Node) changeNetwork(s ctl.NetworkSpec) error {
 	}
 	for _, p := range n.ports {
 		if p.spec.Network == s.Name && p.spec.MTU == 0 {
-			if err := p.change(p.spec, n.tapConfig(p.spec)); err != nil {
+			if err := p.change(n, p.spec); err != nil {
 				return err
 			}
 		}

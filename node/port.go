@@ -3,9 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -18,24 +16,25 @@ import (
 	"weft/tap"
 )
 
-// reopenEvery is how often a port whose interface was lost looks whether it can
-// have one again.
+// reopenEvery is how often a port that could not have a device tries again.
 const reopenEvery = time.Second
 
-// port is a local port: its TAP, and the goroutine that serves it.
+// port is a local port: its device while it has one, where it has that from,
+// and the goroutine that serves it.
 type port struct {
-	spec ctl.PortSpec // guarded by Node.mu
-	id   frame.PortID
-	sw   *vswitch.Switch
-	log  zerolog.Logger
-	stop chan struct{}
-	done chan struct{}
+	spec   ctl.PortSpec // guarded by Node.mu
+	mtu    int          // guarded by Node.mu
+	id     frame.PortID
+	sw     *vswitch.Switch
+	log    zerolog.Logger
+	source source
+	ctx    context.Context // ends when the port is to close
+	stop   context.CancelFunc
+	done   chan struct{}
 
 	mu     sync.Mutex // guards what follows
-	config tap.Config
-	tap    *tap.Port // nil while there is no interface
-	reason string    // why there is none
-	mac    frame.MAC
+	device device     // nil while there is none
+	reason string     // why there is none
 }
 
 // AddPort implements ctl.Backend.
@@ -57,33 +56,38 @@ func (n *Node) addPort(s ctl.PortSpec, wait bool) error {
 	if other := n.ports[s.Name]; other != nil {
 		return ctl.Conflict("port %q exists already, in network %q", s.Name, other.spec.Network)
 	}
-	c := n.tapConfig(s)
-	t, err := tap.Open(c)
-	switch {
-	case wait && errors.Is(err, tap.ErrNoNamespace):
-	case err != nil:
-		return portError(s.Name, err)
-	default:
-		f := t.Features()
-		n.tapInUse = &f
-	}
 	p := &port{
-		spec: s, sw: n.sw, log: n.log.With().Str("port", s.Name).Logger(),
-		stop: make(chan struct{}), done: make(chan struct{}),
-		config: c, tap: t, reason: errorText(err), mac: c.MAC,
+		spec: s, mtu: n.portMTU(s), sw: n.sw, log: n.log.With().Str("port", s.Name).Logger(),
+		done: make(chan struct{}),
 	}
-	var device vswitch.Port
-	if t != nil {
-		device, p.mac = t, cmp.Or(t.MAC(), c.MAC)
-	}
-	if p.id, err = n.sw.AttachPort(switchConfig(s), device); err != nil {
-		if t != nil {
-			err = errors.Join(err, t.Close())
-		}
+	if err := p.begin(n, wait); err != nil {
 		return portError(s.Name, err)
 	}
+	var out vswitch.Port // a nil device would not be a nil Port
+	if p.device != nil {
+		out = p.device
+	}
+	var err error
+	if p.id, err = n.sw.AttachPort(switchConfig(s), out); err != nil {
+		if p.device != nil {
+			err = errors.Join(err, p.device.Close())
+		}
+		return portError(s.Name, errors.Join(err, p.source.close()))
+	}
+	p.ctx, p.stop = context.WithCancel(context.Background())
 	n.ports[s.Name] = p
-	go p.run()
+	go p.run(p.device)
+	return nil
+}
+
+// begin makes the port's source, and its device where that can be had at once.
+func (p *port) begin(n *Node, wait bool) error {
+	p.source = n.newTAP(p.spec)
+	d, err := p.source.open(context.Background())
+	if later := wait && errors.Is(err, tap.ErrNoNamespace); err != nil && !later {
+		return err
+	}
+	p.device, p.reason = d, errorText(err)
 	return nil
 }
 
@@ -95,32 +99,8 @@ func portError(name string, err error) error {
 	return ctl.Failed("port %q: %v", name, err)
 }
 
-// tapConfig is the interface that a valid spec asks for.
-func (n *Node) tapConfig(s ctl.PortSpec) tap.Config {
-	c := tap.Config{
-		IfName: s.IfName(), NetNS: s.NetNS, MTU: cmp.Or(s.MTU, n.networks[s.Network].mtu),
-		NoOffload: n.offload.TAP == ctl.OffloadOff, MAC: n.stableMAC(s.Name),
-	}
-	if s.MAC != "" {
-		c.MAC, _ = frame.ParseMAC(s.MAC) // valid, as said
-	}
-	for _, a := range s.Address {
-		if p, err := netip.ParsePrefix(a); err == nil {
-			c.Addresses = append(c.Addresses, p)
-		}
-	}
-	return c
-}
-
-// stableMAC gives a port the address it had before, after a restart or when its
-// interface comes back, so that its neighbours' ARP caches stay right. It is
-// locally administered (IEEE 802-2014 section 8.4).
-func (n *Node) stableMAC(portName string) frame.MAC {
-	sum := sha256.Sum256([]byte(n.name + "\x00" + n.vtepText() + "\x00" + portName))
-	m := frame.MAC(sum[:6])
-	m[0] = m[0]&^1 | 2
-	return m
-}
+// portMTU is the MTU of the port that a spec asks for.
+func (n *Node) portMTU(s ctl.PortSpec) int { return cmp.Or(s.MTU, n.networks[s.Network].mtu) }
 
 func switchConfig(s ctl.PortSpec) vswitch.PortConfig {
 	c := vswitch.PortConfig{Name: s.Name, Network: s.Network, MTU: s.MTU}
@@ -132,101 +112,98 @@ func switchConfig(s ctl.PortSpec) vswitch.PortConfig {
 	return c
 }
 
-// run serves the port's queue, and brings the interface back when it is lost.
-func (p *port) run() {
+// run serves the port's devices, one after the other, until the port closes.
+func (p *port) run(d device) {
 	defer close(p.done)
-	retry := time.NewTicker(reopenEvery)
-	defer retry.Stop()
 	for {
-		p.mu.Lock()
-		t := p.tap
-		p.mu.Unlock()
-		if t != nil {
-			err := p.sw.Serve(t.Rx(), p.id)
-			if p.stopped() {
+		if d == nil {
+			if d = p.reopen(); d == nil {
 				return
 			}
-			p.lose(err)
 		}
+		p.lose(p.sw.Serve(d.Rx(), p.id))
+		d = nil
+	}
+}
+
+// reopen puts a new device behind the port as soon as there is one; nil when
+// the port closes.
+func (p *port) reopen() device {
+	for p.ctx.Err() == nil {
+		d, err := p.source.open(p.ctx)
+		if err == nil {
+			return p.gain(d)
+		}
+		p.mu.Lock()
+		p.reason = err.Error()
+		p.mu.Unlock()
 		select {
-		case <-p.stop:
-			return
-		case <-retry.C:
-			p.reopen()
+		case <-p.ctx.Done():
+		case <-time.After(reopenEvery):
 		}
 	}
+	return nil
 }
 
-func (p *port) stopped() bool {
-	select {
-	case <-p.stop:
-		return true
-	default:
-		return false
-	}
-}
-
-// lose puts the port down because its interface failed.
-func (p *port) lose(cause error) {
-	p.log.Warn().Err(cause).Msg("port lost its interface")
+// gain puts the port up; nil when the port closes.
+func (p *port) gain(d device) device {
 	p.mu.Lock()
-	t := p.tap
-	p.tap, p.reason = nil, cause.Error()
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		_ = d.Close() // close did not see it
+		return nil
+	}
+	p.device, p.reason = d, ""
+	if err := p.sw.SetPort(p.id, d); err != nil {
+		p.log.Error().Err(err).Msg("port up")
+	}
+	p.log.Info().Msg("port is up")
+	return d
+}
+
+// lose puts the port down because its device failed.
+func (p *port) lose(cause error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		return // close has closed the device
+	}
+	d := p.device
+	p.device, p.reason = nil, cause.Error()
+	p.log.Warn().Err(cause).Msg("port is down")
 	if err := p.sw.SetPort(p.id, nil); err != nil {
 		p.log.Error().Err(err).Msg("port down")
 	}
-	_ = t.Close() // what is gone cannot be closed better
+	_ = d.Close() // what is gone cannot be closed better
 }
 
-// reopen makes the interface again if that is possible now.
-func (p *port) reopen() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped() {
-		return
-	}
-	t, err := tap.Open(p.config)
-	if err != nil {
-		p.reason = err.Error()
-		return
-	}
-	p.tap, p.reason = t, ""
-	if err := p.sw.SetPort(p.id, t); err != nil {
-		p.log.Error().Err(err).Msg("port up")
-	}
-	p.log.Info().Msg("port has its interface again")
-}
-
-// close removes the interface and the port.
+// close removes the device and the port.
 func (p *port) close() {
 	p.mu.Lock()
-	close(p.stop) // under mu, so that reopen either sees it or is seen
-	t := p.tap
+	p.stop() // under mu, so that gain and lose either see it or are seen
+	d := p.device
 	p.mu.Unlock()
-	if t != nil {
-		if err := t.Close(); err != nil {
-			p.log.Debug().Err(err).Msg("close interface")
+	if d != nil {
+		if err := d.Close(); err != nil {
+			p.log.Debug().Err(err).Msg("close device")
 		}
 	}
 	<-p.done
+	if err := p.source.close(); err != nil {
+		p.log.Warn().Err(err).Msg("close port")
+	}
 	if err := p.sw.Detach(p.id); err != nil {
 		p.log.Error().Err(err).Msg("detach port")
 	}
 }
 
-// change gives the port what may change while it runs: MTU, MAC, addresses and
-// VLANs.
-func (p *port) change(s ctl.PortSpec, c tap.Config) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.tap != nil {
-		if err := p.tap.Reconfigure(p.config, c); err != nil {
-			return portError(s.Name, err)
-		}
-		p.mac = cmp.Or(p.tap.MAC(), c.MAC)
+// change gives the port what may change while it runs: MTU, VLANs, and what
+// its type allows.
+func (p *port) change(n *Node, s ctl.PortSpec) error {
+	if err := p.source.change(s); err != nil {
+		return portError(s.Name, err)
 	}
-	p.spec, p.config = s, c
+	p.spec, p.mtu = s, n.portMTU(s)
 	return p.sw.UpdatePort(p.id, switchConfig(s))
 }
 
@@ -267,18 +244,17 @@ func (n *Node) Ports(_ context.Context, networkName string) ([]ctl.Port, error) 
 }
 
 func (p *port) describe() ctl.Port {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	row := ctl.Port{
-		Name: p.spec.Name, Network: p.spec.Network, Type: "tap",
-		IfName: p.config.IfName, NetNS: p.spec.NetNS, MAC: p.mac.String(), MTU: p.config.MTU,
-		VLAN: p.spec.VLANs(), State: ctl.StateUp, Traffic: traffic(p.sw.Stats(p.id)),
+		Name: p.spec.Name, Network: p.spec.Network, Type: "tap", MTU: p.mtu, VLAN: p.spec.VLANs(),
+		State: ctl.StateUp, Traffic: traffic(p.sw.Stats(p.id)),
 	}
-	switch {
-	case p.tap == nil:
+	p.mu.Lock()
+	if p.device == nil {
 		row.State, row.Reason = ctl.StateDown, p.reason
-	case p.tap.LinkDown():
-		row.State, row.Reason = ctl.StateDown, "the interface is set down (ip link set "+p.config.IfName+" up)"
+	} else if reason := p.device.LinkDown(); reason != "" {
+		row.State, row.Reason = ctl.StateDown, reason
 	}
+	p.mu.Unlock()
+	p.source.describe(&row)
 	return row
 }
