@@ -17,7 +17,7 @@ const (
 	// minBuckets makes the smallest array 1 KiB: most networks are small.
 	minBuckets = 16
 
-	// maxProbe bounds how many buckets a search visits. At the highest load
+	// maxProbe bounds how many buckets an insertion visits. At the highest load
 	// the longest way among two million slots is about a dozen; an insertion
 	// that would need more makes the array grow.
 	maxProbe = 32
@@ -78,21 +78,26 @@ func (a *array) hash(word uint64) uint64 {
 	return hi ^ lo
 }
 
-// find gives the slot that has the key, or nil.
+// find gives the slot that has the key, or nil. It comes to an end: a bucket
+// that overflowed is full, and not all are.
+//
+// The bucket is a variable of the loop, set in two places, so that the compiler
+// takes it for a pointer; of an index into buckets it would compute the address
+// of each slot anew.
 func (a *array) find(k Key) *slot {
 	word := k.word()
 	h := a.hash(word)
-	for range maxProbe {
-		b := &a.buckets[h&a.mask]
+	b := &a.buckets[h&a.mask]
+	for {
 		if i := b.index(word); i != absent {
 			return &b[i%slotsPerBucket]
 		}
 		if !b.overflowed() {
-			break
+			return nil
 		}
 		h++
+		b = &a.buckets[h&a.mask]
 	}
-	return nil
 }
 
 // absent is what index gives for a key that is not in the bucket.

@@ -8,7 +8,8 @@ import (
 
 // generations counts the flushes of every port. A learned entry carries its
 // port's count from when it was made and is dead once the two differ, which
-// makes a flush one addition.
+// makes a flush one addition. The count is kept together with the port, so that
+// the two compare with an entry's in one instruction.
 //
 // Port 300 is number 44 of chunk 1. 256 by 256 covers all PortIDs, and a table
 // with few ports pays 2 KiB and one chunk of 1 KiB. A port has a chunk before
@@ -24,20 +25,28 @@ const (
 	noGeneration   = numGenerations
 )
 
-// of gives the generation of p, which has a chunk.
-func (g *generations) of(p frame.PortID) uint16 {
-	return uint16(g[p>>8].Load()[p&0xff].Load())
+// owner gives p with its generation. p has a chunk.
+func (g *generations) owner(p frame.PortID) owner {
+	return owner(g[p>>8].Load()[p&0xff].Load())
 }
+
+// of gives the generation of p, which has a chunk.
+func (g *generations) of(p frame.PortID) uint32 { return uint32(g.owner(p) >> genShift) }
 
 // cover gives p a chunk. The table's lock is held.
 func (g *generations) cover(p frame.PortID) {
-	if g[p>>8].Load() == nil {
-		g[p>>8].Store(new([256]atomic.Uint32))
+	if g[p>>8].Load() != nil {
+		return
 	}
+	chunk := new([256]atomic.Uint32)
+	for i := range chunk {
+		chunk[i].Store(uint32(ownerOf(p&^0xff|frame.PortID(i), 0)))
+	}
+	g[p>>8].Store(chunk)
 }
 
 // next begins a new generation of p. The table's lock is held. Before a
 // generation comes round, no entry may be left that had it: see [Table.bury].
 func (g *generations) next(p frame.PortID) {
-	g[p>>8].Load()[p&0xff].Store((uint32(g.of(p)) + 1) % numGenerations)
+	g[p>>8].Load()[p&0xff].Store(uint32(ownerOf(p, (g.of(p)+1)%numGenerations)))
 }

@@ -48,17 +48,22 @@ const (
 	static value = 1 << 56
 )
 
-// learnedOn is the value of an entry learned on p in its generation gen.
-func learnedOn(p frame.PortID, gen uint16, now Tick) value {
-	return value(p) | value(gen)<<genShift | value(now&tickMask)<<tickShift
+// owner is a port and its generation, as in the low half of a value word.
+type owner uint32
+
+func ownerOf(p frame.PortID, gen uint32) owner { return owner(gen<<genShift | uint32(p)) }
+
+// learnedOn is the value of an entry learned on a port in a generation of it.
+func learnedOn(o owner, now Tick) value {
+	return value(o) | value(now&tickMask)<<tickShift
 }
 
 func staticOn(p frame.PortID, now Tick) value {
-	return learnedOn(p, noGeneration, now) | static
+	return learnedOn(ownerOf(p, noGeneration), now) | static
 }
 
 func (v value) port() frame.PortID { return frame.PortID(v) }
-func (v value) gen() uint16        { return uint16(v >> genShift) }
+func (v value) owner() owner       { return owner(v) }
 func (v value) tick() Tick         { return Tick(v>>tickShift) & tickMask }
 func (v value) isStatic() bool     { return v&static != 0 }
 

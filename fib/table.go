@@ -86,19 +86,27 @@ func New(c Config) *Table {
 
 // Lookup gives the port of k. It takes no lock, does not wait and does not
 // allocate; an entry whose age has passed is a miss whether swept or not.
+//
+// It is [array.find] written out, and of [Table.held] what a learned entry
+// needs: where all is in the nearest cache, it is instructions that count.
 func (t *Table) Lookup(k Key, now Tick) (frame.PortID, bool) {
 	a := t.array.Load()
 	word := k.word()
-	b := &a.buckets[a.hash(word)&a.mask]
-	i := b.index(word)
-	if i == absent {
+	h := a.hash(word)
+	b := &a.buckets[h&a.mask]
+	var i uint64
+	for {
+		if i = b.index(word); i != absent {
+			break
+		}
 		if !b.overflowed() {
 			return frame.NoPort, false
 		}
-		return t.lookup(k, now)
+		h++
+		b = &a.buckets[h&a.mask]
 	}
 	v := b[i%slotsPerBucket].load()
-	if v.gen() != t.gens.of(v.port()) {
+	if v.owner() != t.gens.owner(v.port()) {
 		return t.lookup(k, now)
 	}
 	if v.outlived(now, t.life.Load()) {
@@ -107,8 +115,7 @@ func (t *Table) Lookup(k Key, now Tick) (frame.PortID, bool) {
 	return v.port(), true
 }
 
-// lookup is Lookup for what is rare: a key outside its home, an entry that is
-// static, flushed or gone.
+// lookup is Lookup for what is rare: an entry that is static, flushed or gone.
 func (t *Table) lookup(k Key, now Tick) (frame.PortID, bool) {
 	for {
 		a := t.array.Load()
@@ -184,7 +191,7 @@ func (t *Table) learn(k Key, p frame.PortID, now Tick) LearnResult {
 		if !t.makeRoom(p) {
 			return Full
 		}
-		t.put(k, s, learnedOn(p, t.gens.of(p), now))
+		t.put(k, s, learnedOn(t.gens.owner(p), now))
 		return Inserted
 	}
 	if !t.makePortRoom(p) {
@@ -192,7 +199,7 @@ func (t *Table) learn(k Key, p frame.PortID, now Tick) LearnResult {
 		t.kill(s)
 		return Full
 	}
-	if v := t.replace(s, learnedOn(p, t.gens.of(p), now)); t.expired(v, now) {
+	if v := t.replace(s, learnedOn(t.gens.owner(p), now)); t.expired(v, now) {
 		return Inserted
 	}
 	return Moved
@@ -223,7 +230,7 @@ func (t *Table) AddStatic(k Key, p frame.PortID, now Tick) error {
 // held reports whether v is an entry: neither gone nor of a port that was
 // flushed since. An entry that aged is held until a sweep or an eviction.
 func (t *Table) held(v value) bool {
-	return v.isStatic() || v.gen() == t.gens.of(v.port())
+	return v.isStatic() || v.owner() == t.gens.owner(v.port())
 }
 
 // expired reports whether v is past the age of learned entries.
