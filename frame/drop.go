@@ -48,6 +48,12 @@ const (
 	DropTooBig
 	// DropQueueFull: the egress's queue or socket buffer had no room.
 	DropQueueFull
+	// DropLinkLoss: the conditions of the port's link lost it by chance.
+	DropLinkLoss
+	// DropLinkQueueFull: too many frames wait for the rate of the port's link.
+	DropLinkQueueFull
+	// DropLinkDown: the port's link was set down.
+	DropLinkDown
 
 	// NumDropReasons is the number of reasons, for arrays indexed by reason.
 	NumDropReasons
@@ -72,6 +78,9 @@ var dropNames = [NumDropReasons]string{
 	DropPeerUnreachable: "peer_unreachable",
 	DropTooBig:          "too_big",
 	DropQueueFull:       "queue_full",
+	DropLinkLoss:        "link_loss",
+	DropLinkQueueFull:   "link_queue_full",
+	DropLinkDown:        "link_down",
 }
 
 // String gives the lower_snake word that users see.
