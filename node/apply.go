@@ -48,18 +48,9 @@ func (n *Node) checkFixed(c ctl.Config) error {
 	if c.Name != "" && c.Name != n.name {
 		return ctl.Conflict("name: this daemon's is %q; %s", n.name, restart)
 	}
-	if n.vtep == nil && len(c.Peers) > 0 {
-		return ctl.Conflict("peers: this daemon has no VTEP; %s (weft run --vtep ADDR)", restart)
-	}
 	for _, p := range c.Peers {
-		addr, err := netip.ParseAddr(p.Address)
-		switch {
-		case err != nil:
-			return ctl.Invalid("peer: %v", err)
-		case addr == n.vtep.Addr().Addr():
-			return ctl.Invalid("peer %s: that is this daemon's own VTEP", addr)
-		case addr.Is4() != n.vtep.Addr().Addr().Is4():
-			return ctl.Invalid("peer %s: address family differs from the VTEP's (%s)", addr, n.vtep.Addr().Addr())
+		if _, err := n.checkPeer(p); err != nil {
+			return err
 		}
 	}
 	return nil

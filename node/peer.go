@@ -51,16 +51,11 @@ func (n *Node) addPeer(s ctl.PeerSpec) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	addr, err := netip.ParseAddr(s.Address)
+	addr, err := n.checkPeer(s)
 	if err != nil {
-		return ctl.Invalid("peer: %v", err)
+		return err
 	}
-	switch {
-	case n.vtep == nil:
-		return ctl.Conflict("peer %s: this daemon has no VTEP (start it with weft run --vtep ADDR)", addr)
-	case addr == n.vtep.Addr().Addr():
-		return ctl.Invalid("peer %s: that is this daemon's own VTEP", addr)
-	case n.peers[addr] != nil:
+	if n.peers[addr] != nil {
 		return ctl.Conflict("peer %s exists already", addr)
 	}
 	if err := n.checkNetworks(s); err != nil {
@@ -81,6 +76,25 @@ func (n *Node) addPeer(s ctl.PeerSpec) error {
 	}
 	n.peers[addr] = p
 	return nil
+}
+
+// checkPeer gives the address of a valid spec, unless this daemon's VTEP cannot
+// have that peer.
+func (n *Node) checkPeer(s ctl.PeerSpec) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(s.Address)
+	if err != nil {
+		return addr, ctl.Invalid("peer: %v", err)
+	}
+	if n.vtep == nil {
+		return addr, ctl.Conflict("peer %s: this daemon has no VTEP (start it with weft run --vtep ADDR)", addr)
+	}
+	switch own := n.vtep.Addr().Addr(); {
+	case addr == own:
+		return addr, ctl.Invalid("peer %s: that is this daemon's own VTEP", addr)
+	case addr.Is4() != own.Is4():
+		return addr, ctl.Invalid("peer %s: address family differs from the VTEP's (%s)", addr, own)
+	}
+	return addr, nil
 }
 
 func (n *Node) checkNetworks(s ctl.PeerSpec) error {

@@ -73,11 +73,10 @@ func (t *waterTx) WriteBatch(bufs []*frame.Buf, tally *frame.Tally) {
 }
 
 func (t *waterTx) write(b *frame.Buf, tally *frame.Tally) {
-	t.flat = append(t.flat[:0], b.Head()...)
-	for _, f := range b.Frags {
-		t.flat = append(t.flat, f...)
+	if len(b.Frags) > 0 && t.flat == nil {
+		t.flat = make([]byte, 0, frame.MaxLen)
 	}
-	switch _, err := t.w.Write(t.flat); {
+	switch _, err := t.w.Write(b.Flat(t.flat)); {
 	case err == nil:
 		t.down.Store(false)
 		tally.Sent(b)
