@@ -174,8 +174,9 @@ type VTEPSpec struct {
 
 // The values of an [OffloadSpec] field; "" is auto.
 const (
-	OffloadAuto = "auto"
-	OffloadOff  = "off"
+	OffloadAuto     = "auto"
+	OffloadOff      = "off"
+	OffloadPortable = "portable" // of TAP alone: the backend of other systems, which has no offloads
 )
 
 // OffloadSpec turns accelerations off.

@@ -220,9 +220,9 @@ func (s VTEPSpec) Validate() error {
 func (s OffloadSpec) Validate() error {
 	o := owner("offload")
 	return firstOf(
-		o.check("tap", offloadProblem(s.TAP)),
-		o.check("gso", offloadProblem(s.GSO)),
-		o.check("gro", offloadProblem(s.GRO)),
+		o.check("tap", offloadProblem(s.TAP, OffloadAuto, OffloadOff, OffloadPortable)),
+		o.check("gso", offloadProblem(s.GSO, OffloadAuto, OffloadOff)),
+		o.check("gro", offloadProblem(s.GRO, OffloadAuto, OffloadOff)),
 	)
 }
 
@@ -260,12 +260,12 @@ func rangeProblem(n, low, high int64) string {
 	return fmt.Sprintf("%d is out of range (want %d to %d)", n, low, high)
 }
 
-func offloadProblem(s string) string {
-	switch s {
-	case "", OffloadAuto, OffloadOff:
+func offloadProblem(s string, settings ...string) string {
+	if s == "" || slices.Contains(settings, s) {
 		return ""
 	}
-	return fmt.Sprintf("%s is not a setting (want %s or %s)", quote(s), OffloadAuto, OffloadOff)
+	last := len(settings) - 1
+	return fmt.Sprintf("%s is not a setting (want %s or %s)", quote(s), strings.Join(settings[:last], ", "), settings[last])
 }
 
 func stationProblem(s string) string {

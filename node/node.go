@@ -171,8 +171,11 @@ func (n *Node) features() []ctl.Feature {
 	}
 	if f := n.tapInUse.Load(); f != nil {
 		reason := "the kernel refused it"
-		if n.offload.TAP == ctl.OffloadOff {
+		switch n.offload.TAP {
+		case ctl.OffloadOff:
 			reason = "turned off by the configuration"
+		case ctl.OffloadPortable:
+			reason = "the configuration asks for the portable TAP backend"
 		}
 		add("tap_checksum", f.Checksum, reason)
 		add("tap_tso", f.TSO, reason)

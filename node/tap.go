@@ -94,6 +94,9 @@ func (n *Node) tapConfig(s ctl.PortSpec) tap.Config {
 		IfName: s.IfName(), NetNS: s.NetNS, MTU: n.portMTU(s),
 		NoOffload: n.offload.TAP == ctl.OffloadOff, MAC: n.portMAC(s),
 	}
+	if n.offload.TAP == ctl.OffloadPortable {
+		c.Backend = tap.Portable
+	}
 	for _, a := range s.Address {
 		if p, err := netip.ParsePrefix(a); err == nil {
 			c.Addresses = append(c.Addresses, p)

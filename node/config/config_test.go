@@ -184,7 +184,8 @@ var bad = []struct{ in, want string }{
 		"networks:\n  red: {vni: 1, ports: {a: {netns: n, as: eth0}}}\n  blue: {vni: 2, ports: {b: {netns: m, as: eth0}, c: {netns: n, as: eth0}}}\n",
 		`3: networks.blue.ports.c.as: interface "eth0" of the same namespace is port "a" already`,
 	},
-	{"offload: {tap: on}\n", `1: offload.tap: "on" is not a setting (want auto or off)`},
+	{"offload: {tap: on}\n", `1: offload.tap: "on" is not a setting (want auto, off or portable)`},
+	{"offload: {gso: portable}\n", `1: offload.gso: "portable" is not a setting (want auto or off)`},
 	{"offload: {tso: off}\n", `1: offload.tso: unknown key (want one of gro, gso, tap)`},
 }
 
