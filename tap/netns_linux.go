@@ -69,7 +69,7 @@ func (n *namespace) run(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		back, err := netns.Get()
+		back, err := netns.GetFromPath("/proc/thread-self/ns/net")
 		if err != nil {
 			runtime.UnlockOSThread()
 			result <- fmt.Errorf("open the daemon's namespace: %w", err)

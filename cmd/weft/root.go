@@ -66,10 +66,13 @@ func execute(args []string, run RunFunc) int {
 // exitCode says on stderr what went wrong.
 func (a *app) exitCode(cmd *cobra.Command, err error) int {
 	var usage *usageError
+	var exit *exitError
 	isUsage := errors.As(err, &usage)
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &exit):
+		return exit.code
 	case errors.Is(err, errReported):
 		return exitFailure
 	case isUsage:
@@ -112,7 +115,7 @@ the other commands talk to it over its control socket.`,
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(
 		a.runCmd(), a.statusCmd(), a.networkCmd(), a.portCmd(), a.peerCmd(), a.fdbCmd(),
-		a.statsCmd(), a.applyCmd(), a.perfCmd(), a.completionCmd(), a.versionCmd(),
+		a.statsCmd(), a.applyCmd(), a.labCmd(), a.perfCmd(), a.completionCmd(), a.versionCmd(),
 	)
 	return root
 }

@@ -55,7 +55,7 @@ func Enter() (code int, err error) {
 			return code, nil
 		}
 	}
-	return 0, fmt.Errorf("namespaces are not permitted here (%w); %s", err, howToAllow())
+	return 0, fmt.Errorf("namespaces are not permitted here (%w); %s", err, HowToAllow())
 }
 
 // Inside says whether this process is the inner run of [Enter].
@@ -172,9 +172,9 @@ func TUNUsable() error {
 	return fmt.Errorf("%s cannot be opened (%w); %s", path, err, hint)
 }
 
-// howToAllow names the settings that are known to forbid namespaces and are
+// HowToAllow names the settings that are known to forbid namespaces and are
 // set so on this machine.
-func howToAllow() string {
+func HowToAllow() string {
 	var hints []string
 	for _, s := range []struct{ path, bad, good string }{
 		{"/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=10000"},

@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"weft/internal/netnstest"
+)
+
+// examples is where the labs are that we ship.
+const examples = "../../examples"
+
+// labUser runs `weft lab` as one user.
+type labUser struct {
+	t    *testing.T
+	bin  string
+	home string // where the user's labs are
+	cred *syscall.Credential
+}
+
+// ordinaryUser is an ordinary user's number, of whom nothing is expected to exist.
+const ordinaryUser = 65534
+
+// newLabUser gives the user that the test runs as, or an ordinary one.
+func newLabUser(t *testing.T, ordinary bool) *labUser {
+	t.Helper()
+	netnstest.NewHost(t, "probe") // skips where namespaces are not permitted
+	_, cli := binaries(t)
+	home, err := os.MkdirTemp("", "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	u := &labUser{t: t, bin: cli, home: home}
+	if ordinary {
+		u.become(ordinaryUser)
+	}
+	return u
+}
+
+// become has the user be an ordinary one, with the rights that most
+// distributions give: an open /dev/net/tun.
+func (u *labUser) become(uid int) {
+	u.t.Helper()
+	if err := os.Chown(u.home, uid, uid); err != nil {
+		u.t.Skip("this process cannot become another user: ", err)
+	}
+	for _, dir := range []string{u.home, filepath.Dir(u.bin)} {
+		for ; dir != "/"; dir = filepath.Dir(dir) {
+			if info, err := os.Stat(dir); err == nil && info.Mode()&0o005 == 0 && dir != u.home {
+				if err := os.Chmod(dir, info.Mode()|0o055); err != nil {
+					u.t.Fatal(err)
+				}
+			}
+		}
+	}
+	openTUN(u.t)
+	u.cred = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid), NoSetGroups: false}
+}
+
+// openTUN puts a device that all may open over /dev/net/tun, in the mount
+// namespace of the tests.
+func openTUN(t *testing.T) {
+	t.Helper()
+	const path = "/dev/net/tun"
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().Perm() == 0o666 {
+		return
+	}
+	dir := t.TempDir() // on a file system that knows no devices
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	mine := filepath.Join(dir, "tun")
+	if err := unix.Mknod(mine, unix.S_IFCHR|0o666, int(unix.Mkdev(10, 200))); err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(os.Chmod(mine, 0o666), unix.Mount(mine, path, "", unix.MS_BIND, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(path, unix.MNT_DETACH) })
+}
+
+// try runs `weft lab` and gives what it says.
+func (u *labUser) try(args ...string) (stdout, stderr string, code int) {
+	u.t.Helper()
+	cmd := exec.Command(u.bin, append([]string{"lab"}, args...)...)
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+u.home)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: u.cred}
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		u.t.Fatalf("weft lab %s: %v", strings.Join(args, " "), err)
+	}
+	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
+}
+
+// lab runs a command that must succeed.
+func (u *labUser) lab(args ...string) string {
+	u.t.Helper()
+	out, errOut, code := u.try(args...)
+	if code != 0 {
+		u.t.Fatalf("weft lab %s: exit %d\n%s%s", strings.Join(args, " "), code, out, errOut)
+	}
+	return out
+}
+
+// up starts a lab that ends with the test.
+func (u *labUser) up(file, name string) {
+	u.t.Helper()
+	u.lab("up", file)
+	u.t.Cleanup(func() {
+		if _, errOut, code := u.try("down", name); code != 0 && !strings.Contains(errOut, "no lab") {
+			u.t.Errorf("weft lab down %s: %s", name, errOut)
+		}
+	})
+}
+
+// Every lab that we ship comes up, passes its own tests and goes down, for root
+// and for an ordinary user.
+func TestLabExamples(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(examples, "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, ordinary := range []bool{false, true} {
+		for _, file := range files {
+			name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+			t.Run(fmt.Sprintf("%s/ordinary=%v", name, ordinary), func(t *testing.T) {
+				u := newLabUser(t, ordinary)
+				u.up(file, name)
+				t.Log("\n" + u.lab("test", name))
+				u.lab("down", name)
+				if out := u.lab("ls"); strings.Contains(out, name) {
+					t.Errorf("after down, ls shows:\n%s", out)
+				}
+			})
+		}
+	}
+}

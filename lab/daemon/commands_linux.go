@@ -1,0 +1,109 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"weft/lab/space"
+	"weft/lab/topology"
+)
+
+// lastBytes is how much of a log is shown in an error, in bytes.
+const lastBytes = 400
+
+func isIPv6(addr string) bool { return strings.Contains(addr, ":") }
+
+// tail is the end of a log, in one line.
+func tail(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil || len(bytes.TrimSpace(text)) == 0 {
+		return "it said nothing"
+	}
+	return lastOf(text)
+}
+
+func lastOf(text []byte) string {
+	text = bytes.TrimSpace(text[max(0, len(text)-lastBytes):])
+	return strings.Join(strings.Fields(string(text)), " ")
+}
+
+// environment is what a command in a node gets.
+func (l *Lab) environment(node string, base []string) []string {
+	env := append(slices.Clip(base), "WEFT_LAB="+l.topologyName(), "WEFT_NODE="+node)
+	n := l.current().Node(node)
+	if n == nil {
+		return env
+	}
+	socket := l.dir.File("switch.sock")
+	if n.Kind == topology.Router {
+		socket = l.dir.RouterSocket(node)
+	}
+	return append(append(env, "WEFT_SOCKET="+socket), n.Env...)
+}
+
+func (l *Lab) topologyName() string { return l.dir.Name() }
+
+// runExecs runs the commands of the nodes that are new: a node's one after the
+// other, of different nodes at the same time.
+func (a *applier) runExecs() {
+	var wg sync.WaitGroup
+	var mu sync.Mutex // guards changes
+	told := false
+	for i := range a.next.Nodes {
+		n := &a.next.Nodes[i]
+		if a.stays(n.Name) || len(n.Exec) == 0 || a.spaceOf(n.Name) == nil {
+			continue
+		}
+		if !told {
+			a.step("commands in nodes")
+			told = true
+		}
+		wg.Go(func() {
+			for _, line := range n.Exec {
+				if err := a.execLine(n, line); err != nil {
+					mu.Lock()
+					a.note(actAdd, "node", n.Name, err)
+					mu.Unlock()
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// execLine runs one line of a node's exec with the shell.
+func (l *Lab) execLine(n *topology.Node, line string) error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	// A file and not a pipe: what the command leaves in the background may
+	// keep it open.
+	out, err := os.CreateTemp(string(l.dir), "exec-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = errors.Join(out.Close(), os.Remove(out.Name())) }()
+	p, err := l.processes.Start(space.Command{
+		Space: l.spaceOf(n.Name), Args: []string{"/bin/sh", "-c", line}, Dir: "/",
+		Env:   l.environment(n.Name, os.Environ()),
+		Files: []uintptr{null.Fd(), out.Fd(), out.Fd()},
+	})
+	if err != nil {
+		return err
+	}
+	<-p.Done()
+	if code := p.ExitCode(); code != 0 {
+		text, err := io.ReadAll(io.NewSectionReader(out, 0, 1<<20))
+		return errors.Join(fmt.Errorf("exec %q: exit code %d: %s", line, code, lastOf(text)), err)
+	}
+	return nil
+}

@@ -1,0 +1,12 @@
+//go:build !linux
+
+package daemon
+
+import (
+	"errors"
+
+	"weft/lab"
+)
+
+// Run is for Linux.
+func Run(lab.Dir, string) error { return errors.New("labs need Linux") }

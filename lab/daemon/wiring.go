@@ -1,0 +1,189 @@
+package daemon
+
+import (
+	"cmp"
+	"slices"
+
+	"weft/ctl"
+	"weft/lab/topology"
+)
+
+const (
+	// defaultMTU is Ethernet's, in bytes.
+	defaultMTU = 1500
+	// wireAge is how long a link remembers where an address is, in seconds,
+	// the least there is: a cable does not know, and what it seems to know is
+	// wrong when a bridge behind it takes another path.
+	wireAge = 1
+)
+
+// wiring is what a topology comes to: the configuration of the lab's own switch
+// and of each router.
+type wiring struct {
+	local   ctl.Config
+	routers map[string]ctl.Config
+	// ends has where each link end is a port, and down which of them have
+	// their cable pulled.
+	ends map[topology.End]portAt
+}
+
+// portAt is a port of a weft daemon.
+type portAt struct {
+	router string // "" for the lab's own switch
+	name   string // of the port
+	tap    bool   // it is an interface of the end's node
+}
+
+// wirer makes a wiring.
+type wirer struct {
+	t     *topology.Topology
+	vnis  *vnis
+	netns func(node string) string
+	w     *wiring
+}
+
+// vnis gives networks of the lab's own switch their VNIs, which nobody sees but
+// must not change while the network is there.
+type vnis struct {
+	byName map[string]uint32
+	last   uint32
+}
+
+func (v *vnis) of(name string) uint32 {
+	if v.byName[name] == 0 {
+		v.last++
+		v.byName[name] = v.last
+	}
+	return v.byName[name]
+}
+
+// wire makes the wiring of a checked topology. netns gives the path of a
+// node's network namespace.
+func wire(t *topology.Topology, v *vnis, netns func(node string) string) (*wiring, error) {
+	r := &wirer{t: t, vnis: v, netns: netns, w: &wiring{
+		local: ctl.Config{Name: t.Name}, routers: map[string]ctl.Config{}, ends: map[topology.End]portAt{},
+	}}
+	for i := range t.Nodes {
+		switch n := &t.Nodes[i]; n.Kind {
+		case topology.Switch:
+			r.w.local.Networks = append(r.w.local.Networks, ctl.NetworkSpec{
+				Name: n.Name, VNI: v.of(n.Name), MTU: r.switchMTU(n), ForwardReserved: n.ForwardReserved,
+			})
+		case topology.Router:
+			c := ctl.Config{Name: n.Name, VTEP: n.VTEP, Peers: n.Peers}
+			for _, w := range n.Networks {
+				c.Networks = append(c.Networks, w.NetworkSpec)
+			}
+			r.w.routers[n.Name] = c
+		case topology.Host, topology.VM, topology.Container, topology.Remote:
+		}
+	}
+	for i := range t.Links {
+		if err := r.link(&t.Links[i]); err != nil {
+			return nil, err
+		}
+	}
+	return r.w, nil
+}
+
+// switchMTU is the largest of what the switch and its links ask for: a port
+// may have less.
+func (r *wirer) switchMTU(n *topology.Node) int {
+	mtu := cmp.Or(n.MTU, defaultMTU)
+	for _, l := range r.t.Links {
+		if l.A.Node == n.Name || l.B.Node == n.Name {
+			mtu = max(mtu, l.MTU)
+		}
+	}
+	return mtu
+}
+
+// link makes the ports of a link. An end is either in a namespace, where the
+// port's interface is, or a place in a network of the switch or of a router.
+func (r *wirer) link(l *topology.Link) error {
+	a, b := r.placeOf(l.A), r.placeOf(l.B)
+	switch {
+	case a.network == "" && b.network == "":
+		name := slices.MinFunc([]topology.End{l.A, l.B}, func(x, y topology.End) int {
+			return cmp.Compare(x.String(), y.String())
+		})
+		wire := place{network: portName(name)}
+		r.w.local.Networks = append(r.w.local.Networks, ctl.NetworkSpec{
+			Name: wire.network, VNI: r.vnis.of(wire.network), MTU: cmp.Or(l.MTU, defaultMTU),
+			AgeSeconds: wireAge, ForwardReserved: true,
+		})
+		r.port(l.A, wire, portName(l.A), l)
+		r.port(l.B, wire, portName(l.B), l)
+	case a.network == "":
+		r.port(l.A, b, r.portIn(b, l.B, l.A), l)
+	case b.network == "":
+		r.port(l.B, a, r.portIn(a, l.A, l.B), l)
+	default:
+		return ctl.Invalid("link %s to %s: a link between switches and ports of routers is not supported yet", l.A, l.B)
+	}
+	return nil
+}
+
+// place is a network that a link end is in.
+type place struct {
+	router  string // "" for the lab's own switch
+	network string // "" for an end in a namespace
+}
+
+func (r *wirer) placeOf(e topology.End) place {
+	switch n := r.t.Node(e.Node); n.Kind {
+	case topology.Switch:
+		return place{network: n.Name}
+	case topology.Router:
+		if w := n.NetworkOf(e.Port); w != nil {
+			return place{n.Name, w.Name}
+		}
+	case topology.Host, topology.VM, topology.Container, topology.Remote:
+	}
+	return place{}
+}
+
+// portIn is the name of the port for a node's end in somebody's network: that
+// of a router's port, as its user knows it; else the node's.
+func (r *wirer) portIn(at place, end, node topology.End) string {
+	if at.router != "" {
+		return end.Port
+	}
+	return portName(node)
+}
+
+// portName is a name for a port. A node's name has no dot.
+func portName(e topology.End) string { return e.Node + "." + e.Port }
+
+// port makes the port whose interface is the end's.
+func (r *wirer) port(e topology.End, at place, name string, l *topology.Link) {
+	known := r.t.Node(e.Node).Interface(e.Port)
+	mtu := l.MTU
+	if mtu == 0 && at.router == "" {
+		mtu = defaultMTU // also where the switch takes more
+	}
+	spec := ctl.PortSpec{
+		Name: name, Network: at.network, NetNS: r.netns(e.Node), As: e.Port,
+		MAC: known.MAC, Address: known.Address, MTU: mtu,
+	}
+	r.w.ends[e] = portAt{router: at.router, name: name, tap: true}
+	if at.router == "" {
+		r.w.local.Ports = append(r.w.local.Ports, spec)
+		return
+	}
+	c := r.w.routers[at.router]
+	c.Ports = append(c.Ports, spec)
+	r.w.routers[at.router] = c
+}
+
+// without gives the configuration with only those ports that it has in common
+// with another: what a daemon must let go of before others can have it.
+func without(now, next ctl.Config) ctl.Config {
+	kept := now
+	kept.Ports = slices.DeleteFunc(slices.Clone(now.Ports), func(p ctl.PortSpec) bool {
+		return !slices.ContainsFunc(next.Ports, func(q ctl.PortSpec) bool {
+			return p.Name == q.Name && p.NetNS == q.NetNS && p.IfName() == q.IfName()
+		})
+	})
+	return kept
+}
