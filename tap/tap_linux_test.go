@@ -249,14 +249,8 @@ func TestOpenErrors(t *testing.T) {
 	})
 }
 
-// TestVanish: when its namespace is destroyed, the port says so.
-func TestVanish(t *testing.T) {
-	h := netnstest.NewHost(t, "c1")
-	p, err := Open(Config{IfName: "eth0", NetNS: "c1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.Close() })
+// readAll reads until there is an error, and gives that.
+func readAll(p *Port) <-chan error {
 	ended := make(chan error, 1)
 	go func() {
 		var b frame.Batch
@@ -267,17 +261,34 @@ func TestVanish(t *testing.T) {
 			}
 		}
 	}()
+	return ended
+}
+
+func expectEnd(t *testing.T, ended <-chan error, want error) {
+	t.Helper()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, want) {
+			t.Errorf("the reader got %v, want %v", err, want)
+		}
+	case <-time.After(patience):
+		t.Fatalf("the reader does not wake; want %v", want)
+	}
+}
+
+// TestVanish: when its namespace is destroyed, the port says so.
+func TestVanish(t *testing.T) {
+	h := netnstest.NewHost(t, "c1")
+	p, err := Open(Config{IfName: "eth0", NetNS: "c1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	ended := readAll(p)
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case err := <-ended:
-		if !errors.Is(err, ErrGone) {
-			t.Errorf("the reader got %v, want %v", err, ErrGone)
-		}
-	case <-time.After(patience):
-		t.Fatal("the reader did not notice")
-	}
+	expectEnd(t, ended, ErrGone)
 	expectDrop(t, p, frame.DropPortDown)
 }
 
@@ -290,27 +301,11 @@ func TestClose(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ended := make(chan error, 1)
-			go func() {
-				var b frame.Batch
-				for {
-					if err := p.Rx().ReadBatch(&b); err != nil {
-						ended <- err
-						return
-					}
-				}
-			}()
+			ended := readAll(p)
 			if err := p.Close(); err != nil {
 				t.Error(err)
 			}
-			select {
-			case err := <-ended:
-				if !errors.Is(err, os.ErrClosed) {
-					t.Errorf("the reader got %v, want %v", err, os.ErrClosed)
-				}
-			case <-time.After(patience):
-				t.Fatal("Close did not wake the reader")
-			}
+			expectEnd(t, ended, os.ErrClosed)
 			h.Do(func() {
 				if _, err := net.InterfaceByName("eth0"); err == nil {
 					t.Error("the interface is still there")

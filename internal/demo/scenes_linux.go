@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
+	"io"
 	"os"
 	"time"
+
+	"weft/internal/netns"
 )
 
 const (
@@ -72,53 +75,34 @@ func (s *stage) showTables(ctx context.Context) error {
 // measure sends on one TCP connection for a while. What arrived counts.
 func (s *stage) measure(ctx context.Context) error {
 	s.ink.title("One TCP connection from %s to %s, for %v", s.a.client, s.b.client, measureFor)
-	l, err := s.b.clientNS.ListenTCP(net.JoinHostPort(s.b.address, "0"))
-	if err != nil {
+	var start time.Time
+	var received int64
+	send := func(w io.Writer) error {
+		start = time.Now()
+		for chunk := make([]byte, measureChunk); time.Since(start) < measureFor && ctx.Err() == nil; {
+			if _, err := w.Write(chunk); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	receive := func(r io.Reader) error {
+		for buf := make([]byte, measureChunk); ; {
+			n, err := r.Read(buf)
+			received += int64(n)
+			switch {
+			case errors.Is(err, io.EOF):
+				return nil
+			case err != nil:
+				return err
+			}
+		}
+	}
+	if err := netns.Transfer(s.a.clientNS, s.b.clientNS, s.b.address, measureFor+5*time.Second, send, receive); err != nil {
 		return err
-	}
-	defer l.Close()
-	type result struct {
-		bytes int64
-		err   error
-	}
-	received := make(chan result, 1)
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			received <- result{err: err}
-			return
-		}
-		defer c.Close()
-		var total int64
-		for buf := make([]byte, measureChunk); err == nil; {
-			var n int
-			n, err = c.Read(buf)
-			total += int64(n)
-		}
-		received <- result{bytes: total}
-	}()
-
-	c, err := s.a.clientNS.DialTCP(l.Addr().String())
-	if err != nil {
-		return fmt.Errorf("TCP from %s to %s: %w", s.a.client, s.b.client, err)
-	}
-	defer c.Close()
-	start := time.Now()
-	if err := c.SetDeadline(start.Add(measureFor + 5*time.Second)); err != nil {
-		return err
-	}
-	for chunk := make([]byte, measureChunk); time.Since(start) < measureFor && ctx.Err() == nil; {
-		if _, err := c.Write(chunk); err != nil {
-			return fmt.Errorf("TCP from %s to %s: %w", s.a.client, s.b.client, err)
-		}
-	}
-	c.Close()
-	got := <-received
-	if got.err != nil {
-		return got.err
 	}
 	took := time.Since(start).Seconds()
-	fmt.Printf("  %.2f Gbit/s (%d MB in %.1f s)\n", float64(got.bytes)*8/took/1e9, got.bytes/1e6, took)
+	fmt.Printf("  %.2f Gbit/s (%d MB in %.1f s)\n", float64(received)*8/took/1e9, received/1e6, took)
 	return ctx.Err()
 }
 

@@ -11,6 +11,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"weft/internal/netns"
 )
 
 // transferDeadline bounds a TCP transfer: long for a slow machine, short
@@ -22,50 +24,26 @@ const transferDeadline = 60 * time.Second
 // out. It gives the throughput in bits per second of payload.
 func TransferTCP(t testing.TB, from, to *Host, addr string, size int) float64 {
 	t.Helper()
-	l, err := to.ListenTCP(net.JoinHostPort(addr, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	type result struct {
-		sum [sha256.Size]byte
-		n   int64
-		err error
-	}
-	received := make(chan result, 1)
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			received <- result{err: err}
-			return
-		}
-		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(transferDeadline))
-		h := sha256.New()
-		n, err := io.Copy(h, c)
-		received <- result{[sha256.Size]byte(h.Sum(nil)), n, err}
-	}()
-
-	c, err := from.DialTCP(l.Addr().String())
-	if err != nil {
-		t.Fatalf("%s to %s: %v", from.Name, to.Name, err)
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(transferDeadline))
 	data := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(data) // never fails
+	var n int64
+	got := sha256.New()
 	start := time.Now()
-	if _, err := c.Write(data); err != nil {
-		t.Fatalf("%s to %s: %v", from.Name, to.Name, err)
-	}
-	c.Close()
-	got := <-received
+	err := netns.Transfer(from, to, addr, transferDeadline,
+		func(w io.Writer) error {
+			_, err := w.Write(data)
+			return err
+		},
+		func(r io.Reader) (err error) {
+			n, err = io.Copy(got, r)
+			return err
+		})
 	took := time.Since(start)
-	if got.err != nil {
-		t.Fatalf("%s to %s: after %d bytes: %v", from.Name, to.Name, got.n, got.err)
+	if err != nil {
+		t.Fatalf("of %d bytes %d arrived: %v", size, n, err)
 	}
-	if want := sha256.Sum256(data); got.n != int64(size) || got.sum != want {
-		t.Fatalf("%s to %s: sent %d bytes with SHA-256 %x, received %d with %x", from.Name, to.Name, size, want, got.n, got.sum)
+	if want := sha256.Sum256(data); n != int64(size) || [sha256.Size]byte(got.Sum(nil)) != want {
+		t.Fatalf("%s to %s: sent %d bytes with SHA-256 %x, received %d with %x", from.Name, to.Name, size, want, n, got.Sum(nil))
 	}
 	return float64(size) * 8 / took.Seconds()
 }
