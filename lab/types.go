@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"weft/ctl"
+	"weft/impair"
 	"weft/lab/topology"
 )
 
@@ -63,7 +64,7 @@ type ApplyRequest struct {
 type LinkChange struct {
 	End    topology.End     `json:"end"`
 	Down   *bool            `json:"down,omitempty"`
-	Impair *topology.Impair `json:"impair,omitempty"` // from this end on; empty is none
+	Impair *impair.Spec     `json:"impair,omitempty"` // from this end on; zero is none
 	Both   bool             `json:"both,omitempty"`   // Impair the other way too
 }
 
@@ -75,15 +76,11 @@ func (c *LinkChange) To(l *topology.Link) {
 	if c.Impair == nil {
 		return
 	}
-	impair := c.Impair
-	if len(*impair) == 0 {
-		impair = nil
-	}
 	if c.Both || c.End == l.A {
-		l.ImpairAB = impair
+		l.ImpairAB = *c.Impair
 	}
 	if c.Both || c.End == l.B {
-		l.ImpairBA = impair
+		l.ImpairBA = *c.Impair
 	}
 }
 

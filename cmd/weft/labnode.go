@@ -191,7 +191,7 @@ func stateOf(state, reason string) string {
 
 // impairText shows both ways of a link.
 func impairText(l topology.Link) string {
-	switch ab, ba := impairOf(l.ImpairAB), impairOf(l.ImpairBA); {
+	switch ab, ba := l.ImpairAB.String(), l.ImpairBA.String(); {
 	case ab == ba:
 		return ab
 	case ba == "":
@@ -201,11 +201,4 @@ func impairText(l topology.Link) string {
 	default:
 		return "-> " + ab + "; <- " + ba
 	}
-}
-
-func impairOf(i *topology.Impair) string {
-	if i == nil {
-		return ""
-	}
-	return i.String()
 }

@@ -17,8 +17,6 @@ import (
 // lastBytes is how much of a log is shown in an error, in bytes.
 const lastBytes = 400
 
-func isIPv6(addr string) bool { return strings.Contains(addr, ":") }
-
 // tail is the end of a log, in one line.
 func tail(path string) string {
 	text, err := os.ReadFile(path)
@@ -35,7 +33,7 @@ func lastOf(text []byte) string {
 
 // environment is what a command in a node gets.
 func (l *Lab) environment(node string, base []string) []string {
-	env := append(slices.Clip(base), "WEFT_LAB="+l.topologyName(), "WEFT_NODE="+node)
+	env := append(withPath(base, l.dir.File(binDir)), "WEFT_LAB="+l.topologyName(), "WEFT_NODE="+node)
 	n := l.current().Node(node)
 	if n == nil {
 		return env
@@ -48,6 +46,33 @@ func (l *Lab) environment(node string, base []string) []string {
 }
 
 func (l *Lab) topologyName() string { return l.dir.Name() }
+
+// binDir holds this program under the name of weft, so that it is found in
+// nodes whatever it is called outside.
+const binDir = "bin"
+
+func (l *Lab) linkProgram() error {
+	self, err := os.Executable()
+	if err == nil {
+		err = os.Mkdir(l.dir.File(binDir), 0o700)
+	}
+	if err == nil {
+		err = os.Symlink(self, l.dir.File(binDir+"/weft"))
+	}
+	return err
+}
+
+// withPath gives an environment whose PATH has dir first.
+func withPath(env []string, dir string) []string {
+	env = slices.Clone(env)
+	for i, e := range env {
+		if path, ok := strings.CutPrefix(e, "PATH="); ok {
+			env[i] = "PATH=" + dir + ":" + path
+			return env
+		}
+	}
+	return append(env, "PATH="+dir+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+}
 
 // runExecs runs the commands of the nodes that are new: a node's one after the
 // other, of different nodes at the same time.

@@ -128,7 +128,7 @@ func newLab(d lab.Dir, name, version string, log zerolog.Logger) (*Lab, error) {
 		wiring:   &wiring{},
 	}
 	go l.processes.Run(l.stopReaping)
-	return l, nil
+	return l, l.linkProgram()
 }
 
 // listen serves the lab's sockets until stop.

@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"weft/ctl"
 	"weft/lab/topology"
@@ -72,7 +73,9 @@ func wire(t *topology.Topology, v *vnis, netns func(node string) string) (*wirin
 		case topology.Router:
 			c := ctl.Config{Name: n.Name, VTEP: n.VTEP, Peers: n.Peers}
 			for _, w := range n.Networks {
-				c.Networks = append(c.Networks, w.NetworkSpec)
+				spec := w.NetworkSpec
+				spec.MTU = cmp.Or(spec.MTU, r.overlayMTU(n))
+				c.Networks = append(c.Networks, spec)
 			}
 			r.w.routers[n.Name] = c
 		case topology.Host, topology.VM, topology.Container, topology.Remote:
@@ -98,9 +101,41 @@ func (r *wirer) switchMTU(n *topology.Node) int {
 	return mtu
 }
 
+// overlayMTU is what a router's underlay has room for, 0 without one. A router
+// by itself looks at the interface that has its VTEP's address, which is lo
+// where several ways lead to it.
+func (r *wirer) overlayMTU(n *topology.Node) int {
+	if n.VTEP == nil {
+		return 0
+	}
+	// Outer Ethernet payload: IP, UDP and VXLAN headers and the inner
+	// Ethernet header (RFC 7348 section 5).
+	overhead := 20 + 8 + 8 + 14
+	if isIPv6(n.VTEP.Address) {
+		overhead += 20
+	}
+	mtu := 0
+	for _, l := range r.t.Links {
+		for _, e := range []topology.End{l.A, l.B} {
+			if e.Node != n.Name || n.NetworkOf(e.Port) != nil {
+				continue
+			}
+			if m := cmp.Or(l.MTU, defaultMTU) - overhead; mtu == 0 || m < mtu {
+				mtu = m
+			}
+		}
+	}
+	return max(mtu, 0)
+}
+
+func isIPv6(addr string) bool { return strings.Contains(addr, ":") }
+
 // link makes the ports of a link. An end is either in a namespace, where the
 // port's interface is, or a place in a network of the switch or of a router.
 func (r *wirer) link(l *topology.Link) error {
+	if !l.ImpairAB.IsZero() || !l.ImpairBA.IsZero() {
+		return ctl.Invalid("link %s to %s: impairments are not supported yet", l.A, l.B)
+	}
 	a, b := r.placeOf(l.A), r.placeOf(l.B)
 	switch {
 	case a.network == "" && b.network == "":

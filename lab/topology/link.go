@@ -1,26 +1,14 @@
 package topology
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"weft/ctl"
+	"weft/impair"
 )
-
-// Impair is what happens to frames on one way of a link: setting to value, in
-// the words of `weft lab link set`.
-type Impair map[string]string
-
-func (i Impair) String() string {
-	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(i)) {
-		parts = append(parts, k+" "+i[k])
-	}
-	return strings.Join(parts, ", ")
-}
 
 // link reads {endpoints: [A, B]}, and containerlab's longer form of it.
 func (r *reader) link(v value, t *Topology) Link {
@@ -111,7 +99,7 @@ func (r *reader) end(v value, mac *string, cidr *[]string) End {
 }
 
 // impairs reads one setting for both ways, or {a-to-b: ..., b-to-a: ...}.
-func (r *reader) impairs(v value) (ab, ba *Impair) {
+func (r *reader) impairs(v value) (ab, ba impair.Spec) {
 	byWay := slices.ContainsFunc(r.scalarPairs(v), func(p pair) bool { return p.name == "a-to-b" || p.name == "b-to-a" })
 	if !byWay {
 		i := r.impair(v)
@@ -124,20 +112,27 @@ func (r *reader) impairs(v value) (ab, ba *Impair) {
 	return ab, ba
 }
 
-func (r *reader) impair(v value) *Impair {
-	i := Impair{}
+// impair reads the conditions of one way, in impair's words.
+func (r *reader) impair(v value) (s impair.Spec) {
 	known := readers{}
-	for _, setting := range impairSettings {
-		known[setting] = func(v value) { i[setting] = r.string(v) }
+	names, _ := impair.Keys()
+	for _, name := range names {
+		known[name] = func(v value) { r.impairProblem(v, s.Set(name, r.string(v))) }
 	}
 	r.fields(v, known)
-	if len(i) == 0 {
-		return nil
+	if len(r.problems) == 0 {
+		r.impairProblem(v, s.Validate())
 	}
-	return &i
+	return s
 }
 
-var impairSettings = []string{"delay", "jitter", "distribution", "loss", "burst", "rate", "limit", "duplicate", "reorder", "corrupt", "seed"}
+func (r *reader) impairProblem(v value, err error) {
+	if e, ok := errors.AsType[*impair.KeyError](err); ok {
+		r.fail(v, "%s", e.Problem)
+	} else if err != nil {
+		r.fail(v, "%v", err)
+	}
+}
 
 // Test is something to try on a lab that is up; exactly one of the pointers is
 // set.

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"weft/ctl"
+	"weft/impair"
 )
 
 // Kind is what a node is.
@@ -106,10 +107,9 @@ type Link struct {
 	B    End  `json:"b"`
 	MTU  int  `json:"mtu,omitempty"`
 	Down bool `json:"down,omitempty"`
-	// Impair is what happens to frames from A to B, and from B to A; nil is
-	// nothing.
-	ImpairAB *Impair `json:"impair_ab,omitempty"`
-	ImpairBA *Impair `json:"impair_ba,omitempty"`
+	// ImpairAB is what happens to frames from A to B.
+	ImpairAB impair.Spec `json:"impair_ab,omitzero"`
+	ImpairBA impair.Spec `json:"impair_ba,omitzero"`
 }
 
 // Other gives the end that is not e, and whether e is one of them.
