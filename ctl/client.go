@@ -80,7 +80,7 @@ func (c *Client) explain(err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTSOCK):
 		return fmt.Errorf("%w on %s (start one with \"weft run\", or name its socket with --socket)", ErrNoDaemon, c.path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("no permission to use %s (be root or in the socket's group)", c.path)
+		return fmt.Errorf("permission denied on %s (use sudo, or have root give you its group: chgrp GROUP %s)", c.path, c.path)
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
