@@ -18,6 +18,7 @@ type Backend interface {
 	Ports(ctx context.Context, network string) ([]Port, error) // by network and name; "" is all networks
 	AddPort(ctx context.Context, s PortSpec) error
 	RemovePort(ctx context.Context, name string) error
+	SetLink(ctx context.Context, port string, s LinkSpec) error
 
 	Peers(ctx context.Context) ([]Peer, error) // by address
 	AddPeer(ctx context.Context, s PeerSpec) error

@@ -80,6 +80,14 @@ func (s *Server) removePort(r *http.Request) (reply, error) {
 	return done(s.backend.RemovePort(r.Context(), r.PathValue("name")))
 }
 
+func (s *Server) setLink(r *http.Request) (reply, error) {
+	spec, err := decode[LinkSpec](r)
+	if err != nil {
+		return reply{}, err
+	}
+	return done(s.backend.SetLink(r.Context(), r.PathValue("name"), spec))
+}
+
 func (s *Server) listPeers(r *http.Request) (reply, error) {
 	ps, err := s.backend.Peers(r.Context())
 	for i := range ps {

@@ -78,6 +78,15 @@ func (c *Client) RemovePort(ctx context.Context, name string) error {
 	return c.do(ctx, http.MethodDelete, path, nil, nil)
 }
 
+// SetLink changes conditions and state of a port's link.
+func (c *Client) SetLink(ctx context.Context, port string, s LinkSpec) error {
+	path, ok := named("/v1/ports/", port)
+	if !ok {
+		return NoPort(port)
+	}
+	return c.do(ctx, http.MethodPut, path+"/link", s, nil)
+}
+
 // Peers lists the remote VTEPs by address.
 func (c *Client) Peers(ctx context.Context) ([]Peer, error) {
 	return get[[]Peer](ctx, c, "/v1/peers")

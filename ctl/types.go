@@ -1,6 +1,10 @@
 package ctl
 
-import "time"
+import (
+	"time"
+
+	"weft/impair"
+)
 
 // Status is what `weft status` shows.
 type Status struct {
@@ -83,7 +87,17 @@ type Port struct {
 	VLAN    string `json:"vlan"`   // "" (all), "access 10", "trunk 10,20-29", "trunk 10 native 5"
 	State   string `json:"state"`  // up, down
 	Reason  string `json:"reason"` // why it is not up
+	// Impair is the conditions of its link, left out where that is perfect.
+	Impair impair.Both `json:"impair,omitzero"`
 	Traffic
+}
+
+// LinkSpec changes the link between a port and what is attached to it. What is
+// left out stays as it is; an empty Spec is a perfect link.
+type LinkSpec struct {
+	State string       `json:"state,omitempty"` // up, down
+	To    *impair.Spec `json:"to,omitempty"`    // what is attached
+	From  *impair.Spec `json:"from,omitempty"`
 }
 
 // PortSpec asks for a port. Network may be left out where it is known from around.
@@ -98,6 +112,8 @@ type PortSpec struct {
 	Access  uint16   `json:"access,omitempty"` // VLAN id of an access port
 	Trunk   []string `json:"trunk,omitempty"`  // VLAN ids and ranges ("20-29") of a trunk
 	Native  uint16   `json:"native,omitempty"` // VLAN id of a trunk's untagged frames
+	// Impair is the conditions of the port's link.
+	Impair impair.Both `json:"impair,omitzero"`
 }
 
 // Peer is one row of `weft peer ls`.

@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"unicode"
 
 	"weft/frame"
+	"weft/impair"
 )
 
 // The bounds of numbers that users give.
@@ -104,7 +106,35 @@ func (s PortSpec) Validate() error {
 		}
 		seen[p] = true
 	}
-	return s.validateVLANs(o)
+	return firstOf(s.validateVLANs(o), o.conditions("impair", s.Impair.Validate()))
+}
+
+// conditions is bad where the conditions of a link are.
+func (o owner) conditions(field string, err error) error {
+	var e *impair.KeyError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return o.bad(field+"."+e.Key, "%s", e.Problem)
+	}
+	return o.bad(field, "%v", err)
+}
+
+// Validate checks each field by itself.
+func (s LinkSpec) Validate() error {
+	o := owner("link")
+	var both impair.Both
+	if s.To != nil {
+		both.To = *s.To
+	}
+	if s.From != nil {
+		both.From = *s.From
+	}
+	if s.State != "" && s.State != StateUp && s.State != StateDown {
+		return o.bad("state", "%s is no state of a link (want %s or %s)", quote(s.State), StateUp, StateDown)
+	}
+	return o.conditions("impair", both.Validate())
 }
 
 func (s PortSpec) validateVLANs(o owner) error {

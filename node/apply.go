@@ -167,6 +167,7 @@ func (a *applier) ports(specs []ctl.PortSpec) {
 		d.add("mac", n.portMAC(p.spec), n.portMAC(s))
 		d.add("address", strings.Join(p.spec.Address, " "), strings.Join(s.Address, " "))
 		d.add("vlan", p.spec.VLANs(), s.VLANs())
+		d.add("impair", p.spec.Impair, s.Impair)
 		switch {
 		case moved:
 			err := n.removePort(s.Name)

@@ -2,12 +2,16 @@ package node
 
 import (
 	"weft/ctl"
+	"weft/impair"
 	vswitch "weft/switch"
 	"weft/tunnel"
 )
 
 // Where the types meet.
 var (
+	_ vswitch.Port = (*impair.Outbound)(nil)
+	_ vswitch.Rx   = (*impair.Inbound)(nil)
+	_ carrier      = tapDevice{}
 	_ device       = tapDevice{}
 	_ vswitch.Port = (*tunnel.Hop)(nil)
 	_ source       = (*tapSource)(nil)

@@ -43,7 +43,7 @@ type Node struct {
 	networks map[string]*network
 	ports    map[string]*port
 	peers    map[netip.Addr]*peer
-	retired  frame.Stats // of hops that were removed
+	retired  frame.Stats // of hops and links that were removed
 
 	tapInUse atomic.Pointer[tap.Features] // what the last TAP got, nil before the first
 }
@@ -196,6 +196,9 @@ func (n *Node) Stats(context.Context) (ctl.Stats, error) {
 	for _, p := range n.peers {
 		sum.Add(p.hop.Stats())
 	}
+	for _, p := range n.ports {
+		sum.Add(p.linkStats())
+	}
 	return traffic(sum), nil
 }
 
@@ -307,10 +310,9 @@ func (n *Node) removeNetwork(name string) error {
 	if n.networks[name] == nil {
 		return ctl.NoNetwork(name)
 	}
-	for portName, p := range n.ports {
+	for _, p := range n.ports {
 		if p.spec.Network == name {
-			p.close()
-			delete(n.ports, portName)
+			n.closePort(p)
 		}
 	}
 	if err := n.sw.RemoveNetwork(name); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"weft/ctl"
 	"weft/frame"
+	"weft/impair"
 	vswitch "weft/switch"
 	"weft/tap"
 )
@@ -35,6 +36,7 @@ type port struct {
 	mu     sync.Mutex // guards what follows
 	device device     // nil while there is none
 	reason string     // why there is none
+	link   link
 }
 
 // AddPort implements ctl.Backend.
@@ -63,20 +65,26 @@ func (n *Node) addPort(s ctl.PortSpec, wait bool) error {
 	if err := p.begin(n, wait); err != nil {
 		return portError(s.Name, err)
 	}
+	p.link = link{sw: n.sw, both: s.Impair}
 	var out vswitch.Port // a nil device would not be a nil Port
-	if p.device != nil {
-		out = p.device
-	}
 	var err error
-	if p.id, err = n.sw.AttachPort(switchConfig(s), out); err != nil {
+	if p.device != nil {
+		out, err = p.link.attach(p.device)
+	}
+	if err == nil {
+		p.id, err = n.sw.AttachPort(switchConfig(s), out)
+	}
+	if err != nil {
+		p.link.detach()
 		if p.device != nil {
 			err = errors.Join(err, p.device.Close())
 		}
 		return portError(s.Name, errors.Join(err, p.source.close()))
 	}
+	p.link.id = p.id
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	n.ports[s.Name] = p
-	go p.run(p.device)
+	go p.run(p.link.in)
 	return nil
 }
 
@@ -113,26 +121,29 @@ func switchConfig(s ctl.PortSpec) vswitch.PortConfig {
 }
 
 // run serves the port's devices, one after the other, until the port closes.
-func (p *port) run(d device) {
+func (p *port) run(in *impair.Inbound) {
 	defer close(p.done)
 	for {
-		if d == nil {
-			if d = p.reopen(); d == nil {
+		if in == nil {
+			if in = p.reopen(); in == nil {
 				return
 			}
 		}
-		p.lose(p.sw.Serve(d.Rx(), p.id))
-		d = nil
+		p.lose(p.sw.Serve(in, p.id))
+		in = nil
 	}
 }
 
-// reopen puts a new device behind the port as soon as there is one; nil when
-// the port closes.
-func (p *port) reopen() device {
+// reopen puts a new device behind the port as soon as there is one, and gives
+// what to read; nil when the port closes.
+func (p *port) reopen() *impair.Inbound {
 	for p.ctx.Err() == nil {
 		d, err := p.source.open(p.ctx)
 		if err == nil {
-			return p.gain(d)
+			var in *impair.Inbound
+			if in, err = p.gain(d); err == nil {
+				return in
+			}
 		}
 		p.mu.Lock()
 		p.reason = err.Error()
@@ -146,19 +157,23 @@ func (p *port) reopen() device {
 }
 
 // gain puts the port up; nil when the port closes.
-func (p *port) gain(d device) device {
+func (p *port) gain(d device) (*impair.Inbound, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ctx.Err() != nil {
 		_ = d.Close() // close did not see it
-		return nil
+		return nil, nil
+	}
+	out, err := p.link.attach(d)
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	p.device, p.reason = d, ""
-	if err := p.sw.SetPort(p.id, d); err != nil {
+	if err := p.sw.SetPort(p.id, out); err != nil {
 		p.log.Error().Err(err).Msg("port up")
 	}
 	p.log.Info().Msg("port is up")
-	return d
+	return p.link.in, nil
 }
 
 // lose puts the port down because its device failed.
@@ -174,6 +189,7 @@ func (p *port) lose(cause error) {
 	if err := p.sw.SetPort(p.id, nil); err != nil {
 		p.log.Error().Err(err).Msg("port down")
 	}
+	p.link.detach()
 	_ = d.Close() // what is gone cannot be closed better
 }
 
@@ -195,12 +211,18 @@ func (p *port) close() {
 	if err := p.sw.Detach(p.id); err != nil {
 		p.log.Error().Err(err).Msg("detach port")
 	}
+	p.mu.Lock()
+	p.link.detach()
+	p.mu.Unlock()
 }
 
 // change gives the port what may change while it runs: MTU, VLANs, and what
 // its type allows.
 func (p *port) change(n *Node, s ctl.PortSpec) error {
 	if err := p.source.change(s); err != nil {
+		return portError(s.Name, err)
+	}
+	if err := p.setLink(s.Impair, ""); err != nil {
 		return portError(s.Name, err)
 	}
 	p.spec, p.mtu = s, n.portMTU(s)
@@ -219,9 +241,15 @@ func (n *Node) removePort(name string) error {
 	if p == nil {
 		return ctl.NoPort(name)
 	}
-	delete(n.ports, name)
-	p.close()
+	n.closePort(p)
 	return nil
+}
+
+// closePort closes a port and keeps what only its link has counted.
+func (n *Node) closePort(p *port) {
+	delete(n.ports, p.spec.Name)
+	p.close()
+	n.retired.Add(p.linkStats())
 }
 
 // Ports implements ctl.Backend.
@@ -246,10 +274,15 @@ func (n *Node) Ports(_ context.Context, networkName string) ([]ctl.Port, error) 
 func (p *port) describe() ctl.Port {
 	row := ctl.Port{
 		Name: p.spec.Name, Network: p.spec.Network, Type: "tap", MTU: p.mtu, VLAN: p.spec.VLANs(),
-		State: ctl.StateUp, Traffic: traffic(p.sw.Stats(p.id)),
+		State: ctl.StateUp, Impair: p.spec.Impair,
 	}
 	p.mu.Lock()
-	if p.device == nil {
+	stats := p.sw.Stats(p.id)
+	stats.Add(p.link.stats())
+	row.Traffic = traffic(stats)
+	if p.link.down {
+		row.State, row.Reason = ctl.StateDown, "its link is set down (weft port set "+p.spec.Name+" up)"
+	} else if p.device == nil {
 		row.State, row.Reason = ctl.StateDown, p.reason
 	} else if reason := p.device.LinkDown(); reason != "" {
 		row.State, row.Reason = ctl.StateDown, reason

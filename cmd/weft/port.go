@@ -10,8 +10,8 @@ import (
 )
 
 func (a *app) portCmd() *cobra.Command {
-	return groupCmd("port", "Add, remove and list ports",
-		a.portAddCmd(), a.portRmCmd(), a.portLsCmd(), a.portShowCmd())
+	return groupCmd("port", "Add, change, remove and list ports",
+		a.portAddCmd(), a.portSetCmd(), a.portRmCmd(), a.portLsCmd(), a.portShowCmd())
 }
 
 func (a *app) portAddCmd() *cobra.Command {
@@ -115,6 +115,7 @@ func (a *app) portShowCmd() *cobra.Command {
 func printPort(w io.Writer, p ctl.Port) error {
 	return details(w, "name", p.Name, "network", p.Network, "type", p.Type, "ifname", p.IfName, "netns", p.NetNS,
 		"mac", p.MAC, "mtu", p.MTU, "vlan", p.VLAN, "state", p.State, "reason", p.Reason,
+		"impair", p.Impair,
 		"rx frames", p.RxFrames, "rx bytes", p.RxBytes, "tx frames", p.TxFrames, "tx bytes", p.TxBytes,
 		"drops", dropList(p.Drops))
 }

@@ -37,6 +37,7 @@ type Fake struct {
 	fdb      []ctl.FDBEntry
 	traffic  map[string]ctl.Traffic // by port name or peer address
 	broken   map[string]error       // by port name: what AddPort answers
+	down     map[string]bool        // by port name: whether its link is
 }
 
 var _ ctl.Backend = (*Fake)(nil)
@@ -51,6 +52,7 @@ func New() *Fake {
 		peers:    map[string]ctl.PeerSpec{},
 		traffic:  map[string]ctl.Traffic{},
 		broken:   map[string]error{},
+		down:     map[string]bool{},
 	}
 }
 
@@ -201,8 +203,12 @@ func (f *Fake) Ports(_ context.Context, network string) ([]ctl.Port, error) {
 		out = append(out, ctl.Port{
 			Name: s.Name, Network: s.Network, Type: "tap", IfName: s.IfName(), NetNS: s.NetNS,
 			MAC: cmp.Or(s.MAC, "02:00:5e:00:00:01"), MTU: cmp.Or(s.MTU, f.networks[s.Network].MTU, MTU),
-			VLAN: s.VLANs(), State: ctl.StateUp, Traffic: f.traffic[s.Name],
+			VLAN: s.VLANs(), State: ctl.StateUp, Impair: s.Impair, Traffic: f.traffic[s.Name],
 		})
+		if f.down[s.Name] {
+			last := &out[len(out)-1]
+			last.State, last.Reason = ctl.StateDown, "the link is set down"
+		}
 	}
 	slices.SortFunc(out, func(a, b ctl.Port) int {
 		return cmp.Or(cmp.Compare(a.Network, b.Network), cmp.Compare(a.Name, b.Name))
@@ -243,6 +249,27 @@ func (f *Fake) RemovePort(_ context.Context, name string) error {
 	}
 	delete(f.ports, name)
 	f.forget(func(e ctl.FDBEntry) bool { return string(e.Port) == name })
+	return nil
+}
+
+// SetLink remembers what it is given.
+func (f *Fake) SetLink(_ context.Context, port string, s ctl.LinkSpec) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	spec, ok := f.ports[port]
+	if !ok {
+		return ctl.NoPort(port)
+	}
+	if s.To != nil {
+		spec.Impair.To = *s.To
+	}
+	if s.From != nil {
+		spec.Impair.From = *s.From
+	}
+	if s.State != "" {
+		f.down[port] = s.State == ctl.StateDown
+	}
+	f.ports[port] = spec
 	return nil
 }
 

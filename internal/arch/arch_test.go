@@ -35,7 +35,7 @@ var law = map[string][]string{
 	"lab":                {"ctl", "impair", "lab/topology", "internal/netns"},
 	"lab/daemon":         {"ctl", "node", "lab", "lab/topology", "lab/space", "internal/netns"},
 	"plugin/*":           {"ctl", "frame"},
-	"cmd/weft":           {"ctl", "node", "node/config", "lab", "lab/daemon", "lab/topology", "plugin/*", "perf"},
+	"cmd/weft":           {"ctl", "impair", "node", "node/config", "lab", "lab/daemon", "lab/topology", "plugin/*", "perf"},
 	"perf":               {"*"},
 	"perf/*":             {"*"},
 	"internal/arch":      {},

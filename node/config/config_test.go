@@ -5,10 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"weft/ctl"
+	"weft/impair"
 )
 
 const whole = `
@@ -153,7 +155,7 @@ var bad = []struct{ in, want string }{
 	{net("fdb_limit: 0"), `3: networks.blue.fdb_limit: 0 is out of range (want 1 to 16777216)`},
 	{net("vnl: 0"), `3: networks.blue.vnl: unknown key (want one of age, fdb_limit, forward_reserved, mtu, port_fdb_limit, ports, vni)`},
 
-	{port("adress: x"), `6: networks.blue.ports.web.adress: unknown key (want one of access, address, as, mac, mtu, native, netns, trunk)`},
+	{port("adress: x"), `6: networks.blue.ports.web.adress: unknown key (want one of access, address, as, impair, mac, mtu, native, netns, trunk)`},
 	{port("address: 10.0.0.1"), `6: networks.blue.ports.web.address: "10.0.0.1" is not an address with its prefix length (want one such as 10.77.0.1/24)`},
 	{port("address: [10.0.0.1/24, 10.0.0.1/33]"), `6: networks.blue.ports.web.address[1]: "10.0.0.1/33" is not an address with its prefix length (want one such as 10.77.0.1/24)`},
 	{port("address: [10.0.0.1/24, 10.0.0.1/24]"), `6: networks.blue.ports.web.address[1]: "10.0.0.1/24" is there twice`},
@@ -172,6 +174,13 @@ var bad = []struct{ in, want string }{
 	{port("trunk: [10, 0]"), `6: networks.blue.ports.web.trunk[1]: "0": 0 is not a VLAN id (want 1 to 4094)`},
 	{port("trunk: [29-20]"), `6: networks.blue.ports.web.trunk[0]: "29-20": not a VLAN id: the range runs backwards`},
 	{port("trunk: [1]\n        access: 2"), `7: networks.blue.ports.web.access: a port is either access or trunk, not both`},
+	{port("impair: {loss: 0.5}"), `6: networks.blue.ports.web.impair.loss: "0.5" is no percentage (want one from 0% to 100%, such as 0.1%)`},
+	{port("impair: {jitter: 1ms}"), `6: networks.blue.ports.web.impair.jitter: 1ms is more than the delay of 0s (no frame arrives before it was sent)`},
+	{port("impair:\n          from:\n            delay: 1ms\n            limit: 5"), `9: networks.blue.ports.web.impair.from.limit: frames wait for a rate, and there is none (give rate too)`},
+	{port("impair: {to: {loss: 1%}, loss: 1%}"), `6: networks.blue.ports.web.impair.loss: unknown key (want one of from, to)`},
+	{port("impair: {los: 1%}"), `6: networks.blue.ports.web.impair.los: unknown key (want one of burst, corrupt, delay, `},
+	{port("impair: {delay: [1ms]}"), `6: networks.blue.ports.web.impair.delay: a list where a string or a number is wanted`},
+	{port("impair: 20ms"), `6: networks.blue.ports.web.impair: a string where keys with values are wanted`},
 	{
 		"networks: {blue: {vni: 1, ports: {a-very-long-port: }}}\n",
 		`1: networks.blue.ports.a-very-long-port.as: must be given, for the port's own name is longer than the 15 characters of an interface's`,
@@ -252,4 +261,19 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("read, but not valid: %v", err)
 		}
 	})
+}
+
+func TestImpair(t *testing.T) {
+	spec := impair.Spec{Delay: 20 * time.Millisecond, Loss: 0.01, Burst: 2.5, Rate: 10_000_000, Limit: 1000, Seed: 7}
+	for in, want := range map[string]impair.Both{
+		"impair: {delay: 20ms, loss: 1%, burst: 2.5, rate: 10mbit, limit: 1000, seed: 7}":           {To: spec, From: spec},
+		"impair: {to: {delay: 20ms, loss: '1%', burst: '2.5', rate: 10mbit, limit: 1000, seed: 7}}": {To: spec},
+		"impair: {from: {loss: 5%}, to: }": {From: impair.Spec{Loss: 0.05}},
+		"impair: {}":                       {},
+	} {
+		c, err := Parse("weft.yaml", []byte(port(in)))
+		if err != nil || c.Ports[0].Impair != want {
+			t.Errorf("%s: %+v, %v", in, c.Ports, err)
+		}
+	}
 }

@@ -1,13 +1,16 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"weft/ctl"
 	"weft/frame"
+	"weft/impair"
 )
 
 // document reads the whole file.
@@ -110,8 +113,45 @@ func (r *reader) port(s ctl.PortSpec, v value) {
 		"access":  setNumber(r, &s.Access, 1, maxVLAN),
 		"trunk":   func(v value) { r.items(v, r.addText(&s.Trunk)) },
 		"native":  setNumber(r, &s.Native, 1, maxVLAN),
+		"impair":  r.impair(&s.Impair),
 	})
 	r.config.Ports = append(r.config.Ports, s)
+}
+
+// impair reads the conditions of both directions, or of each by itself.
+func (r *reader) impair(to *impair.Both) func(value) {
+	return func(v value) {
+		directed := slices.ContainsFunc(r.pairs(v), func(p pair) bool { return p.name == "to" || p.name == "from" })
+		if directed {
+			r.fields(v, readers{"to": r.conditions(&to.To), "from": r.conditions(&to.From)})
+			return
+		}
+		v.field += ".to" // where Validate finds fault first
+		r.conditions(&to.To)(v)
+		to.From = to.To
+	}
+}
+
+func (r *reader) conditions(to *impair.Spec) func(value) {
+	known := readers{}
+	names, _ := impair.Keys()
+	for _, name := range names {
+		known[name] = func(v value) {
+			text, ok := text(v.node)
+			if f, isFloat := v.node.(*ast.FloatNode); isFloat {
+				text, ok = f.Token.Value, true
+			}
+			if !ok {
+				r.fail(v.place, "%s where a string or a number is wanted", kindOf(v.node))
+				return
+			}
+			var e *impair.KeyError
+			if err := to.Set(name, text); errors.As(err, &e) {
+				r.fail(v.place, "%s", e.Problem)
+			}
+		}
+	}
+	return func(v value) { r.fields(v, known) }
 }
 
 // addresses reads a list, or one address without the brackets.

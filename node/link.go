@@ -1,0 +1,193 @@
+package node
+
+import (
+	"context"
+
+	"weft/ctl"
+	"weft/frame"
+	"weft/impair"
+	vswitch "weft/switch"
+)
+
+// link is what lies between a port and its devices: the conditions that
+// frames meet on the way, and whether they pass at all. While it is perfect the
+// switch writes to the device itself. The port's mu guards it.
+type link struct {
+	sw   *vswitch.Switch
+	id   frame.PortID
+	down bool
+	both impair.Both
+
+	device device // nil while there is none
+	in     *impair.Inbound
+	out    *impair.Outbound // nil while nothing happens to what is sent
+	past   frame.Stats      // of what was in and out before
+}
+
+// carrier is a device whose other end can be shown that the cable is out.
+type carrier interface {
+	SetCarrier(on bool) error
+}
+
+// attach puts a device behind the link and gives what the switch writes to.
+// What it reads is in.
+func (l *link) attach(d device) (vswitch.Port, error) {
+	in := impair.NewInbound(d.Rx())
+	if err := setInbound(in, l.both.From, l.down); err != nil {
+		in.Close()
+		return nil, err
+	}
+	l.device, l.in = d, in
+	if !l.down && l.both.To.IsZero() {
+		return d, nil
+	}
+	if err := l.open(l.both.To, l.down); err != nil {
+		l.detach()
+		return nil, err
+	}
+	l.showCarrier()
+	return l.out, nil
+}
+
+// open makes out.
+func (l *link) open(to impair.Spec, down bool) error {
+	out := impair.NewOutbound(l.device, to)
+	if err := out.Start(); err != nil {
+		return err
+	}
+	out.SetDown(down)
+	l.out = out
+	return nil
+}
+
+func setInbound(in *impair.Inbound, from impair.Spec, down bool) error {
+	if err := in.Set(from); err != nil {
+		return err
+	}
+	return in.SetDown(down)
+}
+
+// detach forgets the device. Nobody reads in any more.
+func (l *link) detach() {
+	if l.out != nil {
+		l.out.Close()
+		l.past.Add(l.out.Stats())
+	}
+	if l.in != nil {
+		l.in.Close()
+		l.past.Add(l.in.Stats())
+	}
+	l.device, l.in, l.out = nil, nil, nil
+}
+
+// set changes the link while frames pass.
+func (l *link) set(both impair.Both, down bool) error {
+	wasDown, wasFrom, wasTo := l.down, l.both.From, l.both.To
+	if l.device != nil {
+		if from := both.From; from != wasFrom || down != wasDown {
+			if err := setInbound(l.in, from, down); err != nil {
+				return err
+			}
+		}
+		if both.To != wasTo || down != wasDown {
+			if err := l.setOutbound(both.To, down); err != nil {
+				return err
+			}
+		}
+	}
+	l.both, l.down = both, down
+	if down != wasDown {
+		l.showCarrier()
+		if down {
+			// What was behind the link may be elsewhere by now.
+			_, err := l.sw.Flush("", l.id)
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *link) setOutbound(to impair.Spec, down bool) error {
+	perfect := to.IsZero() && !down
+	switch {
+	case l.out == nil && perfect:
+		return nil
+	case l.out == nil:
+		if err := l.open(to, down); err != nil {
+			return err
+		}
+		return l.sw.SetPort(l.id, l.out)
+	}
+	l.out.SetDown(down)
+	l.out.Set(to)
+	if !perfect {
+		return nil
+	}
+	err := l.sw.SetPort(l.id, l.device)
+	l.out.Finish()
+	l.past.Add(l.out.Stats())
+	l.out = nil
+	return err
+}
+
+// showCarrier has the other end see the state, where the device can.
+func (l *link) showCarrier() {
+	if c, ok := l.device.(carrier); ok {
+		_ = c.SetCarrier(!l.down) // a courtesy: the frames stop without it
+	}
+}
+
+// stats counts what the switch does not: frames that arrived late, and those
+// that did not.
+func (l *link) stats() frame.Stats {
+	sum := l.past
+	if l.in != nil {
+		sum.Add(l.in.Stats())
+	}
+	if l.out != nil {
+		sum.Add(l.out.Stats())
+	}
+	return sum
+}
+
+func (p *port) linkStats() frame.Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.link.stats()
+}
+
+// SetLink implements ctl.Backend.
+func (n *Node) SetLink(_ context.Context, name string, s ctl.LinkSpec) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.ports[name]
+	if p == nil {
+		return ctl.NoPort(name)
+	}
+	both := p.spec.Impair
+	if s.To != nil {
+		both.To = *s.To
+	}
+	if s.From != nil {
+		both.From = *s.From
+	}
+	if err := p.setLink(both, s.State); err != nil {
+		return portError(name, err)
+	}
+	p.spec.Impair = both
+	return nil
+}
+
+// setLink changes the port's link; state "" leaves that as it is.
+func (p *port) setLink(both impair.Both, state string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	down := p.link.down
+	if state != "" {
+		down = state == ctl.StateDown
+	}
+	return p.link.set(both, down)
+}

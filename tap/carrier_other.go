@@ -1,0 +1,6 @@
+//go:build !linux
+
+package tap
+
+// SetCarrier is Linux's.
+func (p *Port) SetCarrier(bool) error { return ErrUnsupported }
