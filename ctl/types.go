@@ -60,6 +60,7 @@ type NetworkSpec struct {
 const (
 	StateUp          = "up"
 	StateDown        = "down"
+	StateWaiting     = "waiting" // for a peer, which stream and dgram ports have
 	StateUnreachable = "unreachable"
 )
 
@@ -79,13 +80,15 @@ type Stats = Traffic
 type Port struct {
 	Name    string `json:"name"`
 	Network string `json:"network"`
-	Type    string `json:"type"` // tap
+	Type    string `json:"type"` // tap, stream, dgram
 	IfName  string `json:"ifname"`
 	NetNS   string `json:"netns"` // as it was asked for, "" for the daemon's own
 	MAC     string `json:"mac"`
 	MTU     int    `json:"mtu"`
 	VLAN    string `json:"vlan"`   // "" (all), "access 10", "trunk 10,20-29", "trunk 10 native 5"
-	State   string `json:"state"`  // up, down
+	Listen  string `json:"listen"` // of stream and dgram, as it was asked for
+	Connect string `json:"connect"`
+	State   string `json:"state"`  // up, down, waiting
 	Reason  string `json:"reason"` // why it is not up
 	// Impair is the conditions of its link, left out where that is perfect.
 	Impair impair.Both `json:"impair,omitzero"`
@@ -104,10 +107,15 @@ type LinkSpec struct {
 type PortSpec struct {
 	Name    string   `json:"name"`
 	Network string   `json:"network"`
+	Type    string   `json:"type,omitempty"`  // tap when empty, stream, dgram
 	NetNS   string   `json:"netns,omitempty"` // name, PID or path
 	As      string   `json:"as,omitempty"`    // interface name, Name when empty
 	MAC     string   `json:"mac,omitempty"`
 	Address []string `json:"address,omitempty"` // CIDR
+	// Listen and Connect are the ends of a port that is no TAP: unix:PATH,
+	// tcp:HOST:PORT, udp:HOST:PORT. A stream has one of them, a dgram both.
+	Listen  string   `json:"listen,omitempty"`
+	Connect string   `json:"connect,omitempty"`
 	MTU     int      `json:"mtu,omitempty"`
 	Access  uint16   `json:"access,omitempty"` // VLAN id of an access port
 	Trunk   []string `json:"trunk,omitempty"`  // VLAN ids and ranges ("20-29") of a trunk

@@ -87,7 +87,7 @@ func (s PortSpec) Validate() error {
 		o.check("name", nameProblem(s.Name)),
 		o.check("network", nameProblem(s.Network)),
 		o.check("netns", netnsProblem(s.NetNS)),
-		o.check("as", s.ifNameProblem()),
+		s.validateType(o),
 		o.check("mac", optional(s.MAC, stationProblem)),
 		o.check("mtu", rangeProblem(int64(s.MTU), MinMTU, MaxMTU)),
 	)

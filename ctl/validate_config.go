@@ -7,7 +7,7 @@ import (
 )
 
 // Validate checks every part and what they must not have in common: names,
-// VNIs, peer addresses, and interface names within one namespace.
+// VNIs, peer addresses, interface names within one namespace, and sockets.
 func (c Config) Validate() error {
 	if c.Name != "" {
 		if err := owner("name").check("name", nameProblem(c.Name)); err != nil {
@@ -92,6 +92,7 @@ func (c Config) validatePorts(networks map[string]bool) error {
 	type place struct{ netns, ifname string }
 	names := map[string]string{}
 	interfaces := map[place]string{}
+	listeners := map[string]string{}
 	for i, p := range c.Ports {
 		path := fmt.Sprintf("ports[%d]", i)
 		o := ownerOf("port", p.Name)
@@ -105,6 +106,13 @@ func (c Config) validatePorts(networks map[string]bool) error {
 			return within(path, o.bad("name", "%q is a port of network %q already (port names are unique across networks)", p.Name, other))
 		}
 		names[p.Name] = p.Network
+		if p.PortType() != TypeTAP {
+			if other, ok := listeners[p.Listen]; ok && p.Listen != "" {
+				return within(path, o.bad("listen", "%s is where port %q listens already", p.Listen, other))
+			}
+			listeners[p.Listen] = p.Name
+			continue
+		}
 		at := place{p.NetNS, p.IfName()}
 		if other, ok := interfaces[at]; ok {
 			return within(path, o.bad("as", "interface %q of the same namespace is port %q already", at.ifname, other))

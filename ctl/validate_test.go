@@ -106,6 +106,37 @@ func TestPortSpec(t *testing.T) {
 		{PortSpec{Trunk: []string{"1", "20-4095"}}, "trunk[1]"},
 		{PortSpec{Trunk: []string{"1"}, Native: 4095}, "native"},
 		{PortSpec{Native: 5}, "native"},
+		{PortSpec{Type: "tap"}, ""},
+		{PortSpec{Type: "vde"}, "type"},
+		{PortSpec{Listen: "unix:/a"}, "listen"},
+		{PortSpec{Type: "tap", Connect: "unix:/a"}, "connect"},
+		{PortSpec{Type: "stream", Listen: "unix:/a", MTU: 1400, Access: 5}, ""},
+		{PortSpec{Type: "stream", Connect: "tcp:host:1"}, ""},
+		{PortSpec{Type: "stream", Listen: "tcp:[::1]:1"}, ""},
+		{PortSpec{Type: "stream"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "unix:/a", Connect: "unix:/b"}, "connect"},
+		{PortSpec{Type: "stream", Listen: "unix:/a", NetNS: "x"}, "netns"},
+		{PortSpec{Type: "stream", Listen: "unix:/a", As: "x"}, "as"},
+		{PortSpec{Type: "stream", Listen: "unix:/a", MAC: "02:00:5e:10:00:01"}, "mac"},
+		{PortSpec{Type: "stream", Listen: "unix:/a", Address: []string{"10.0.0.1/24"}}, "address"},
+		{PortSpec{Type: "stream", Listen: "tcp:host:1"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "tcp:127.0.0.1:0"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "tcp:127.0.0.1:65536"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "tcp::1"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "udp:127.0.0.1:1"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "/a"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "unix:a"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "unix:/a/"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "unix:@a"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "unix:/a\x00b"}, "listen"},
+		{PortSpec{Type: "stream", Listen: "unix:/" + strings.Repeat("a", 106)}, ""},
+		{PortSpec{Type: "stream", Listen: "unix:/" + strings.Repeat("a", 107)}, "listen"},
+		{PortSpec{Type: "dgram", Listen: "unix:/a", Connect: "unix:/b"}, ""},
+		{PortSpec{Type: "dgram", Listen: "unix:/a", Connect: "unix:/a"}, "connect"},
+		{PortSpec{Type: "dgram", Listen: "unix:/a", Connect: "udp:127.0.0.1:1"}, "connect"},
+		{PortSpec{Type: "dgram", Listen: "tcp:127.0.0.1:1", Connect: "tcp:127.0.0.1:2"}, "listen"},
+		{PortSpec{Type: "dgram", Connect: "unix:/b"}, "listen"},
+		{PortSpec{Type: "dgram", Listen: "unix:/a"}, "connect"},
 		{PortSpec{Access: 5, Native: 5}, "native"},
 		{PortSpec{Access: 5, Trunk: []string{"1"}}, "access"},
 	} {
@@ -117,6 +148,7 @@ func TestPortSpec(t *testing.T) {
 	}
 	wantField(t, PortSpec{Name: "abcdefghijklmnop", Network: "blue"}, "as")
 	wantField(t, PortSpec{Name: "abcdefghijklmnop", Network: "blue", As: "eth0"}, "")
+	wantField(t, PortSpec{Name: "abcdefghijklmnop", Network: "blue", Type: "stream", Listen: "unix:/a"}, "")
 }
 
 func TestPeerAndFDBSpec(t *testing.T) {

@@ -160,6 +160,9 @@ func (a *applier) ports(specs []ctl.PortSpec) {
 		}
 		var d differences
 		d.add("network", p.spec.Network, s.Network)
+		d.add("type", p.spec.PortType(), s.PortType())
+		d.add("listen", p.spec.Listen, s.Listen)
+		d.add("connect", p.spec.Connect, s.Connect)
 		d.add("netns", p.spec.NetNS, s.NetNS)
 		d.add("as", p.spec.IfName(), s.IfName())
 		moved := len(d) > 0

@@ -15,6 +15,11 @@ var (
 	_ device       = tapDevice{}
 	_ vswitch.Port = (*tunnel.Hop)(nil)
 	_ source       = (*tapSource)(nil)
+	_ device       = connDevice{}
+	_ source       = (*listenSource)(nil)
+	_ source       = (*dialSource)(nil)
+	_ device       = (*dgramDevice)(nil)
+	_ source       = (*dgramSource)(nil)
 	_ vswitch.Rx   = (*tunnel.Rx)(nil)
 	_ ctl.Backend  = (*Node)(nil)
 )

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -13,6 +14,7 @@ import (
 	"weft/ctl"
 	"weft/frame"
 	"weft/impair"
+	"weft/internal/unixsock"
 	vswitch "weft/switch"
 	"weft/tap"
 )
@@ -58,6 +60,11 @@ func (n *Node) addPort(s ctl.PortSpec, wait bool) error {
 	if other := n.ports[s.Name]; other != nil {
 		return ctl.Conflict("port %q exists already, in network %q", s.Name, other.spec.Network)
 	}
+	for _, other := range n.ports {
+		if s.Listen != "" && s.Listen == other.spec.Listen {
+			return ctl.Conflict("port %q: port %q listens on %s already", s.Name, other.spec.Name, s.Listen)
+		}
+	}
 	p := &port{
 		spec: s, mtu: n.portMTU(s), sw: n.sw, log: n.log.With().Str("port", s.Name).Logger(),
 		done: make(chan struct{}),
@@ -89,8 +96,19 @@ func (n *Node) addPort(s ctl.PortSpec, wait bool) error {
 }
 
 // begin makes the port's source, and its device where that can be had at once.
-func (p *port) begin(n *Node, wait bool) error {
-	p.source = n.newTAP(p.spec)
+func (p *port) begin(n *Node, wait bool) (err error) {
+	switch {
+	case p.spec.PortType() == ctl.TypeTAP:
+		p.source = n.newTAP(p.spec)
+	case p.spec.Type == ctl.TypeDgram:
+		p.source = newDgramSource(p.spec)
+	case p.spec.Listen != "":
+		p.source, err = newListenSource(p.spec, p.log)
+		return err
+	default:
+		p.source = newDialSource(p.spec)
+		return nil
+	}
 	d, err := p.source.open(context.Background())
 	if later := wait && errors.Is(err, tap.ErrNoNamespace); err != nil && !later {
 		return err
@@ -101,7 +119,8 @@ func (p *port) begin(n *Node, wait bool) error {
 
 // portError says which port an error of the system is about.
 func portError(name string, err error) error {
-	if errors.Is(err, tap.ErrExists) {
+	if errors.Is(err, tap.ErrExists) || errors.Is(err, syscall.EADDRINUSE) ||
+		errors.Is(err, unixsock.ErrLive) || errors.Is(err, unixsock.ErrNotSocket) {
 		return ctl.Conflict("port %q: %v", name, err)
 	}
 	return ctl.Failed("port %q: %v", name, err)
@@ -273,21 +292,23 @@ func (n *Node) Ports(_ context.Context, networkName string) ([]ctl.Port, error) 
 
 func (p *port) describe() ctl.Port {
 	row := ctl.Port{
-		Name: p.spec.Name, Network: p.spec.Network, Type: "tap", MTU: p.mtu, VLAN: p.spec.VLANs(),
+		Name: p.spec.Name, Network: p.spec.Network, Type: p.spec.PortType(), MTU: p.mtu, VLAN: p.spec.VLANs(),
 		State: ctl.StateUp, Impair: p.spec.Impair,
 	}
 	p.mu.Lock()
 	stats := p.sw.Stats(p.id)
 	stats.Add(p.link.stats())
 	row.Traffic = traffic(stats)
-	if p.link.down {
-		row.State, row.Reason = ctl.StateDown, "its link is set down (weft port set "+p.spec.Name+" up)"
-	} else if p.device == nil {
+	down := p.link.down
+	if p.device == nil {
 		row.State, row.Reason = ctl.StateDown, p.reason
 	} else if reason := p.device.LinkDown(); reason != "" {
 		row.State, row.Reason = ctl.StateDown, reason
 	}
 	p.mu.Unlock()
 	p.source.describe(&row)
+	if down {
+		row.State, row.Reason = ctl.StateDown, "its link is set down (weft port set "+p.spec.Name+" up)"
+	}
 	return row
 }

@@ -200,15 +200,20 @@ func (f *Fake) Ports(_ context.Context, network string) ([]ctl.Port, error) {
 		if network != "" && s.Network != network {
 			continue
 		}
-		out = append(out, ctl.Port{
-			Name: s.Name, Network: s.Network, Type: "tap", IfName: s.IfName(), NetNS: s.NetNS,
-			MAC: cmp.Or(s.MAC, "02:00:5e:00:00:01"), MTU: cmp.Or(s.MTU, f.networks[s.Network].MTU, MTU),
+		p := ctl.Port{
+			Name: s.Name, Network: s.Network, Type: s.PortType(), Listen: s.Listen, Connect: s.Connect,
+			MTU:  cmp.Or(s.MTU, f.networks[s.Network].MTU, MTU),
 			VLAN: s.VLANs(), State: ctl.StateUp, Impair: s.Impair, Traffic: f.traffic[s.Name],
-		})
-		if f.down[s.Name] {
-			last := &out[len(out)-1]
-			last.State, last.Reason = ctl.StateDown, "the link is set down"
 		}
+		if p.Type == ctl.TypeTAP {
+			p.IfName, p.NetNS, p.MAC = s.IfName(), s.NetNS, cmp.Or(s.MAC, "02:00:5e:00:00:01")
+		} else {
+			p.State, p.Reason = ctl.StateWaiting, "no peer has connected yet"
+		}
+		if f.down[s.Name] {
+			p.State, p.Reason = ctl.StateDown, "the link is set down"
+		}
+		out = append(out, p)
 	}
 	slices.SortFunc(out, func(a, b ctl.Port) int {
 		return cmp.Or(cmp.Compare(a.Network, b.Network), cmp.Compare(a.Name, b.Name))

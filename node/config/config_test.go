@@ -41,6 +41,8 @@ networks:
     vni: 0x2b
     ports:
       up: {trunk: [10, 20-29], native: 5}
+      vm1: {type: stream, listen: unix:/run/vm1.sock}
+      vm2: {type: dgram, listen: udp:127.0.0.1:5000, connect: udp:127.0.0.1:5001}
   bare: {vni: 44}
 offload: {tap: off, gso: auto, gro: "off"}
 `
@@ -72,6 +74,8 @@ func TestWhole(t *testing.T) {
 			},
 			{Name: "db", Network: "blue", NetNS: "4711", Address: []string{"10.77.0.2/24"}, Access: 10},
 			{Name: "up", Network: "7", Trunk: []string{"10", "20-29"}, Native: 5},
+			{Name: "vm1", Network: "7", Type: "stream", Listen: "unix:/run/vm1.sock"},
+			{Name: "vm2", Network: "7", Type: "dgram", Listen: "udp:127.0.0.1:5000", Connect: "udp:127.0.0.1:5001"},
 		},
 		Offload: &ctl.OffloadSpec{TAP: "off", GSO: "auto", GRO: "off"},
 	}
@@ -155,7 +159,7 @@ var bad = []struct{ in, want string }{
 	{net("fdb_limit: 0"), `3: networks.blue.fdb_limit: 0 is out of range (want 1 to 16777216)`},
 	{net("vnl: 0"), `3: networks.blue.vnl: unknown key (want one of age, fdb_limit, forward_reserved, mtu, port_fdb_limit, ports, vni)`},
 
-	{port("adress: x"), `6: networks.blue.ports.web.adress: unknown key (want one of access, address, as, impair, mac, mtu, native, netns, trunk)`},
+	{port("adress: x"), `6: networks.blue.ports.web.adress: unknown key (want one of access, address, as, connect, impair, listen, mac, mtu, native, netns, trunk, type)`},
 	{port("address: 10.0.0.1"), `6: networks.blue.ports.web.address: "10.0.0.1" is not an address with its prefix length (want one such as 10.77.0.1/24)`},
 	{port("address: [10.0.0.1/24, 10.0.0.1/33]"), `6: networks.blue.ports.web.address[1]: "10.0.0.1/33" is not an address with its prefix length (want one such as 10.77.0.1/24)`},
 	{port("address: [10.0.0.1/24, 10.0.0.1/24]"), `6: networks.blue.ports.web.address[1]: "10.0.0.1/24" is there twice`},

@@ -105,6 +105,9 @@ func (r *reader) ports(network string, v value) {
 func (r *reader) port(s ctl.PortSpec, v value) {
 	maxVLAN := int64(frame.MaxVLAN)
 	r.fields(v, readers{
+		"type":    r.setText(&s.Type),
+		"listen":  r.setText(&s.Listen),
+		"connect": r.setText(&s.Connect),
 		"netns":   r.setText(&s.NetNS),
 		"as":      r.setText(&s.As),
 		"mac":     r.setText(&s.MAC),
