@@ -1,6 +1,7 @@
 package perf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,8 +23,8 @@ type comparison struct {
 	systems  []*system // that are there
 	measures []measure
 	result   report.Run
-	// found keeps the rates that searches came to, for the next round.
-	found    map[turn]*float64
+	// found keeps what searches came to, by system, for the next round.
+	found    map[*system]found
 	progress progress
 }
 
@@ -37,8 +38,8 @@ type system struct {
 var kernelOf = map[systems.Scene]string{twoHosts: "kernel", oneHost: "bridge"}
 
 func newComparison(ctx context.Context, o Options) (*comparison, error) {
-	c := &comparison{o: o, pace: fullPace, progress: newProgress(o.Stderr), found: map[turn]*float64{}}
-	c.result = report.Run{Machine: describe(o.Version), Started: time.Now(), Form: "full", MTU: o.MTU, Rounds: o.Rounds}
+	c := &comparison{o: o, pace: fullPace, progress: newProgress(o.Stderr), found: map[*system]found{}}
+	c.result = report.Run{Machine: describe(o), Started: time.Now(), Form: "full", MTU: o.MTU, Rounds: o.Rounds}
 	if o.Quick {
 		c.pace, c.result.Form = quickPace, "quick"
 	}
@@ -92,10 +93,11 @@ func (c *comparison) chooseSystems(ctx context.Context) error {
 }
 
 func (c *comparison) chooseMeasures() error {
-	if err := known("measure", c.o.Measures, measures, func(m measure) string { return m.name }); err != nil {
+	all := measures(c.pace)
+	if err := known("measure", c.o.Measures, all, func(m measure) string { return m.name }); err != nil {
 		return err
 	}
-	for _, m := range measures {
+	for _, m := range all {
 		if len(c.o.Measures) > 0 && !slices.Contains(c.o.Measures, m.name) || len(c.o.Measures) == 0 && c.o.Quick && !m.quick {
 			continue
 		}
@@ -104,6 +106,9 @@ func (c *comparison) chooseMeasures() error {
 				fmt.Fprintf(c.o.Stderr, "left out: measure %s: no %s here (apt-get install %s)\n", m.name, m.program, m.program)
 				continue
 			}
+		}
+		if !c.pace.brief {
+			m.gives = slices.Concat(m.gives, m.more)
 		}
 		c.measures = append(c.measures, m)
 		for _, q := range m.gives {
@@ -135,6 +140,9 @@ func (c *comparison) takes(m *measure, s *system) bool {
 	switch {
 	case m.scene != s.Scene,
 		m.frames && s.Layer3,
+		s.MaxClients != 0 && m.ports > s.MaxClients,
+		m.vteps > 1 && s.OnePeer && !m.userspace,
+		!m.main && s.MainOnly,
 		m.userspace && !s.Userspace,
 		// What the others cost does not change from day to day.
 		m.userspace && c.o.Quick && !s.weft,
@@ -158,7 +166,7 @@ func (c *comparison) interleave(ctx context.Context) error {
 		for _, s := range c.systems {
 			if c.takes(&c.measures[i], s) {
 				turns = append(turns, turn{&c.measures[i], s})
-				c.found[turns[len(turns)-1]] = new(float64)
+				c.found[s] = found{}
 			}
 		}
 	}
@@ -171,7 +179,7 @@ func (c *comparison) interleave(ctx context.Context) error {
 	for round := 1; round <= c.o.Rounds; round++ {
 		for _, t := range turns {
 			c.progress.step(round, c.o.Rounds, t.m.name, t.s.Name)
-			values, err := c.take(ctx, t)
+			figures, err := c.take(ctx, t)
 			if ctx.Err() != nil {
 				c.result.Form += ", interrupted"
 				return nil
@@ -182,9 +190,9 @@ func (c *comparison) interleave(ctx context.Context) error {
 				})
 				continue
 			}
-			for i, v := range values {
+			for i, f := range figures {
 				c.result.Samples = append(c.result.Samples, report.Sample{
-					Quantity: t.m.gives[i].Key, System: t.s.Name, Round: round, Value: v,
+					Quantity: t.m.gives[i].Key, System: t.s.Name, Round: round, Value: f.value, Setting: f.setting, Tried: f.tried,
 				})
 			}
 		}
@@ -193,12 +201,11 @@ func (c *comparison) interleave(ctx context.Context) error {
 }
 
 // take builds a picture, measures and removes it.
-func (c *comparison) take(ctx context.Context, t turn) (values []float64, err error) {
-	shape := systems.Shape{Scene: t.m.scene, MTU: c.o.MTU, Clients: 1}
-	if t.m.shape != nil {
-		t.m.shape(&shape)
-	}
-	p, err := systems.Build(ctx, t.s.System, shape)
+func (c *comparison) take(ctx context.Context, t turn) (figures []figure, err error) {
+	p, err := systems.Build(ctx, t.s.System, systems.Shape{
+		Scene: t.m.scene, MTU: cmp.Or(t.m.mtu, c.o.MTU), Clients: max(t.m.ports, 1),
+		Absent: max(t.m.vteps, 1) - 1, FDBLimit: t.m.fdbLimit,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -208,28 +215,33 @@ func (c *comparison) take(ctx context.Context, t turn) (values []float64, err er
 		}
 		err = errors.Join(err, p.Close())
 	}()
-	b := &bench{pace: c.pace, picture: p, found: c.found[t]}
-	if b.a, err = end(&p.A.Clients[0]); err != nil {
+	b := &bench{pace: c.pace, picture: p, found: c.found[t.s]}
+	if b.as, err = c.ends(p.A.Clients); err != nil {
 		return nil, err
 	}
-	if b.b, err = end(&p.B.Clients[0]); err != nil {
+	if b.bs, err = c.ends(p.B.Clients); err != nil {
 		return nil, err
 	}
-	values, err = t.m.run(ctx, b)
-	if err == nil && len(values) != len(t.m.gives) {
-		err = fmt.Errorf("%d values for %d quantities", len(values), len(t.m.gives))
+	b.a, b.b = b.as[0], b.bs[0]
+	figures, err = t.m.run(ctx, b)
+	if err == nil && len(figures) != len(t.m.gives) {
+		err = fmt.Errorf("%d figures for %d quantities", len(figures), len(t.m.gives))
 	}
-	return values, err
+	return figures, err
 }
 
-// end is a client as package load wants it.
-func end(c *systems.Client) (load.End, error) {
-	link, err := c.Host.Netlink().LinkByName(c.IfName())
-	if err != nil {
-		return load.End{}, fmt.Errorf("%s of %s: %w", c.IfName(), c.Host.Name, err)
+// ends are clients as package load wants them.
+func (c *comparison) ends(clients []systems.Client) ([]load.End, error) {
+	var all []load.End
+	for _, l := range clients {
+		link, err := l.Host.Netlink().LinkByName(l.IfName())
+		if err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", l.IfName(), l.Host.Name, err)
+		}
+		all = append(all, load.End{
+			Host: l.Host, IfName: l.IfName(), Addr: l.Address.Addr(),
+			MAC: slices.Clone(net.HardwareAddr(link.Attrs().HardwareAddr)), Congestion: c.o.Congestion,
+		})
 	}
-	return load.End{
-		Host: c.Host, IfName: c.IfName(), Addr: c.Address.Addr(),
-		MAC: slices.Clone(net.HardwareAddr(link.Attrs().HardwareAddr)),
-	}, nil
+	return all, nil
 }

@@ -9,29 +9,48 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/perf/load"
+	"weft/perf/report"
 )
 
 // settle is how long a system is left alone after it came up, for a daemon
 // that collects garbage, probes or talks to its peer at first.
 const settle = time.Second
 
-// idle is the processor time of all daemons while nothing is sent.
-func idle(ctx context.Context, b *bench) ([]float64, error) {
-	if err := pause(ctx, settle); err != nil {
-		return nil, err
-	}
-	share, err := b.daemonsBusy(ctx)
-	return []float64{share / float64(runtime.NumCPU()) * 100}, err
+// costs is the measure of the processor time of all daemons while nothing is
+// sent, and at a thousand frames a second.
+var costs = measure{
+	name: "idle", quick: true, scene: twoHosts, frames: true, userspace: true,
+	gives: []report.Quantity{
+		{
+			Key: "idle", Title: "CPU when idle, both hosts' daemons", Unit: "% of machine", Lower: true, Group: "idle",
+			Targets: []report.Target{{Reach: 0.5, Goal: 0.01}},
+		},
+		{
+			Key: "trickle", Title: "CPU at 1000 frames/s, both hosts' daemons", Unit: "% of a core", Lower: true, Group: "trickle",
+			Targets: []report.Target{{Reach: 8, Goal: 3}},
+		},
+	},
+	run: func(ctx context.Context, b *bench) ([]figure, error) {
+		if err := pause(ctx, settle); err != nil {
+			return nil, err
+		}
+		idle, err := b.daemonsBusy(ctx)
+		if err != nil {
+			return nil, err
+		}
+		trickle, err := b.trickle(ctx)
+		return plainly(idle/float64(runtime.NumCPU())*100, trickle*100), err
+	},
 }
 
-// trickle is the processor time of all daemons at a thousand frames a second.
-func trickle(ctx context.Context, b *bench) ([]float64, error) {
+// trickle is how many processors the daemons use at a thousand frames a second.
+func (b *bench) trickle(ctx context.Context) (float64, error) {
 	const rate = 1000
 	l, err := load.StartLoad(ctx, load.Blast{From: b.a, To: b.b, FrameLen: load.MinFrameLen, Rate: rate})
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	share, err := b.daemonsBusy(ctx)
+	busy, err := b.daemonsBusy(ctx)
 	r, stopErr := l.Stop()
 	if err == nil {
 		err = stopErr
@@ -39,7 +58,7 @@ func trickle(ctx context.Context, b *bench) ([]float64, error) {
 	if err == nil && r.Loss > 0.5 {
 		err = fmt.Errorf("%.0f %% of %d frames a second were lost", r.Loss*100, rate)
 	}
-	return []float64{share * 100}, err
+	return busy, err
 }
 
 // daemonsBusy is how many processors the daemons of both sides use.
@@ -74,23 +93,30 @@ func cpuTime(pids []int) (total time.Duration, err error) {
 	return total, nil
 }
 
-// memory is what the daemons of a host have resident after traffic, on the
-// host that has more.
-func memory(ctx context.Context, b *bench) ([]float64, error) {
-	if _, err := load.TCP(ctx, b.a, b.b, 1, b.tcp); err != nil {
-		return nil, err
-	}
-	var most float64
-	for _, s := range b.picture.Sides() {
-		var sum float64
-		for _, pid := range s.Pids() {
-			n, err := load.RSS(pid)
-			if err != nil {
-				return nil, err
-			}
-			sum += float64(n) / 1e6
+// memory is the measure of what the daemons of a host have resident after
+// traffic, on the host that has more: A, which has two peers.
+var memory = measure{
+	name: "memory", quick: true, scene: twoHosts, userspace: true, ports: 2, vteps: 2,
+	gives: []report.Quantity{{
+		Key: "memory", Title: "resident memory of a host, two ports, two peers", Unit: "MB", Lower: true, Group: "memory",
+		Targets: []report.Target{{Reach: 40, Goal: 20}},
+	}},
+	run: func(ctx context.Context, b *bench) ([]figure, error) {
+		if _, err := load.TCP(ctx, b.a, b.b, 1, b.tcp); err != nil {
+			return nil, err
 		}
-		most = max(most, sum)
-	}
-	return []float64{most}, nil
+		var most float64
+		for _, s := range b.picture.Sides() {
+			var sum float64
+			for _, pid := range s.Pids() {
+				n, err := load.RSS(pid)
+				if err != nil {
+					return nil, err
+				}
+				sum += float64(n) / 1e6
+			}
+			most = max(most, sum)
+		}
+		return plainly(most), nil
+	},
 }

@@ -15,12 +15,13 @@ import (
 // iperf3 measures as people do. Its loop costs more than that of package load,
 // on the processor that everything shares, so a fast path shows less of its
 // speed; it is here because other figures that are around come from it.
-func iperf3(ctx context.Context, b *bench) ([]float64, error) {
-	bps, err := runIperf(ctx, b.a, b.b, b.tcp)
-	return []float64{bps / 1e9}, err
+func iperf3(ctx context.Context, b *bench, p pattern) (float64, error) {
+	from, to := b.ends(p)
+	bps, err := runIperf(ctx, from, to, p.streams, b.tcp)
+	return bps / 1e9, err
 }
 
-func runIperf(ctx context.Context, from, to load.End, d time.Duration) (float64, error) {
+func runIperf(ctx context.Context, from, to load.End, streams int, d time.Duration) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, d+10*time.Second)
 	defer cancel()
 	server := exec.CommandContext(ctx, "iperf3", "--server", "--one-off", "--forceflush")
@@ -39,7 +40,8 @@ func runIperf(ctx context.Context, from, to load.End, d time.Duration) (float64,
 		return 0, fmt.Errorf("iperf3 does not listen: %w", ctx.Err())
 	}
 	var out bytes.Buffer
-	client := exec.CommandContext(ctx, "iperf3", "--client", to.Addr.String(), "--json", "--time", fmt.Sprint(max(1, int(d.Seconds()))))
+	client := exec.CommandContext(ctx, "iperf3", "--client", to.Addr.String(), "--json",
+		"--time", fmt.Sprint(max(1, int(d.Seconds()))), "--parallel", fmt.Sprint(streams), "--congestion", from.Congestion)
 	client.Stdout = &out
 	if err := from.Host.Start(client); err != nil {
 		return 0, err

@@ -14,15 +14,12 @@ import (
 )
 
 // describe says what this machine is. What it does not tell stays empty.
-func describe(weft string) report.Machine {
-	m := report.Machine{Cores: runtime.NumCPU(), Weft: weft, Go: runtime.Version()}
+func describe(o Options) report.Machine {
+	m := report.Machine{Cores: runtime.NumCPU(), Weft: o.Version, Go: runtime.Version(), Congestion: o.Congestion}
 	m.CPU = field("/proc/cpuinfo", "model name")
 	if kb, _, ok := strings.Cut(field("/proc/meminfo", "MemTotal"), " "); ok {
 		n, _ := strconv.Atoi(kb) // 0 then
 		m.MemoryMB = n / 1024
-	}
-	if name, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
-		m.Congestion = strings.TrimSpace(string(name))
 	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {

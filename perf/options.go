@@ -20,6 +20,9 @@ type Options struct {
 	Quick bool
 	// MTU of the underlay, in bytes; 0 is 1500.
 	MTU int
+	// Congestion is the congestion control of all TCP connections that are
+	// measured; "" is cubic, the default of most machines.
+	Congestion string
 	// JSON prints the run as JSON instead of tables.
 	JSON bool
 	// Out is a directory for the results, "" for none.
@@ -36,6 +39,9 @@ var ErrReported = errors.New("reported")
 // ResultsFile is the name of the JSON in Options.Out.
 const ResultsFile = "latest.json"
 
+// DefaultCongestion is the congestion control when Options name none.
+const DefaultCongestion = "cubic"
+
 func (o *Options) normalize() (err error) {
 	o.Weft, err = filepath.Abs(o.Weft)
 	for name, path := range o.Also {
@@ -44,6 +50,9 @@ func (o *Options) normalize() (err error) {
 	}
 	if o.MTU == 0 {
 		o.MTU = 1500
+	}
+	if o.Congestion == "" {
+		o.Congestion = DefaultCongestion
 	}
 	if o.Rounds == 0 {
 		o.Rounds = 5

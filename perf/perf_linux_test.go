@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { netnstest.Main(m) }
 // tinyPace is too short for figures and long enough for mistakes.
 var tinyPace = pace{
 	tcp: 400 * time.Millisecond, trial: 20 * time.Millisecond, rtt: 50 * time.Millisecond, idle: 100 * time.Millisecond,
-	lowest: 1000, highest: 1010, grant: 0.9, fill: 20_000,
+	lowest: 1000, highestRate: 1010, grant: 0.9, fill: 20_000,
 }
 
 // compareTiny takes measures of systems once, in a hurry.

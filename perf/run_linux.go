@@ -9,9 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"weft/internal/netns"
+	"weft/perf/load"
 )
 
 // Run compares, and prints. It runs this program again inside namespaces, so
@@ -31,6 +35,9 @@ func Run(ctx context.Context, o Options) error {
 		return nil
 	}
 	if err := netns.TUNUsable(); err != nil {
+		return err
+	}
+	if err := congestionUsable(o.Congestion); err != nil {
 		return err
 	}
 	// The terminal interrupts this process and the one outside, which passes
@@ -57,6 +64,20 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("%d measurements failed", len(c.result.Problems))
 	}
 	return nil
+}
+
+// congestionUsable tries whether TCP connections can have a congestion control.
+func congestionUsable(name string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	if err = load.SetCongestion(fd, name); err != nil {
+		here, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_available_congestion_control")
+		err = fmt.Errorf("%w; this kernel has: %s (--congestion NAME)", err, strings.TrimSpace(string(here)))
+	}
+	return err
 }
 
 // publish prints what was measured and writes it where it was asked for.

@@ -52,6 +52,7 @@ slower for a while is so for all. Figures are medians over the rounds.`,
 	f.IntVar(&o.Rounds, "rounds", 0, "measure everything `N` times (default 5, 3 with --quick)")
 	f.BoolVar(&o.Quick, "quick", false, "measure less, in under three minutes")
 	f.IntVar(&o.MTU, "underlay-mtu", 1500, "MTU of the wire between the hosts, in `bytes`")
+	f.StringVar(&o.Congestion, "congestion", perf.DefaultCongestion, "congestion control of all TCP connections, by `name`")
 	f.StringVar(&o.Weft, "weft", "", "`path` of the weft to compare (default: this one)")
 	f.StringToStringVar(&o.Also, "also", nil, "compare other builds of weft too, `NAME=PATH`")
 	f.StringVar(&o.Out, "out", "", "write the raw numbers into `directory`, as "+perf.ResultsFile)

@@ -12,13 +12,17 @@ const (
 	// learnWithin is for the stations to see each other: time enough for a
 	// device that has just been started.
 	learnWithin = 5 * time.Second
-	learnEvery  = 20 * time.Millisecond
+	// learnEvery is how often a station speaks until it is heard, pollEvery
+	// how often the counters are asked whether it was.
+	learnEvery = 20 * time.Millisecond
+	pollEvery  = 500 * time.Microsecond
 	// readEvery is what the counters ask for.
 	readEvery = 50 * time.Millisecond
 	// quiet ends the wait for frames in flight, when none came for so long.
 	// RFC 2544 section 23 waits 2 s after every trial; no queue here holds
-	// frames for as long as this.
-	quiet = 250 * time.Millisecond
+	// frames for as long as this, and a search makes a hundred trials.
+	quiet       = 100 * time.Millisecond
+	settleEvery = 5 * time.Millisecond
 )
 
 // trials numbers all that is sent, so that a late frame is not taken for one
@@ -148,11 +152,13 @@ func awaitPath(ctx context.Context, from, to End, trial uint32) error {
 		if _, err := o.send(1); err != nil {
 			return err
 		}
-		if err := pause(ctx, learnEvery); err != nil {
-			return err
-		}
-		if n, err := c.read(); n != 0 || err != nil {
-			return err
+		for again := time.Now().Add(learnEvery); time.Now().Before(again); {
+			if err := pause(ctx, pollEvery); err != nil {
+				return err
+			}
+			if n, err := c.read(); n != 0 || err != nil {
+				return err
+			}
 		}
 	}
 	return fmt.Errorf("%w: none from %s:%s to %s:%s within %v",
@@ -247,7 +253,7 @@ func (l *Load) Stop() (BlastResult, error) {
 // settled waits for frames in flight: until read says that all are there, or
 // that nothing moved for long enough.
 func settled(read func() (done, moved bool, err error)) error {
-	for since := time.Now(); time.Since(since) < quiet; time.Sleep(learnEvery) {
+	for since := time.Now(); time.Since(since) < quiet; time.Sleep(settleEvery) {
 		done, moved, err := read()
 		if done || err != nil {
 			return err

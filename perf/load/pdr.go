@@ -27,7 +27,8 @@ type Trial struct {
 // to 1: the throughput of RFC 2544 section 26.1 with 0 (NDR), the partial drop
 // rate with 0.005, since a machine that is shared drops a frame now and then
 // for reasons of its own (RFC 8172 section 3.4). It is in frames a second and
-// direction, over all pairs. b's own rate and duration do not count.
+// direction, over all pairs. b's own rate and duration do not count; a trial
+// takes the time trial, and up to five times that where few frames pass in it.
 //
 // The search halves the range from lo to hi, by ratio, until the highest rate
 // that passed and the lowest that failed are 2 % apart, and then repeats the
@@ -43,9 +44,17 @@ type Trial struct {
 // progress, if not nil, is called after each trial.
 func PDR(ctx context.Context, b Blast, maxLoss, lo, hi float64, trial time.Duration, progress func(Trial)) (rate float64, trials []Trial, err error) {
 	return find(func(rate float64) (BlastResult, error) {
-		b.Rate, b.Duration = rate, trial
+		b.Rate, b.Duration = rate, trialTime(rate, trial)
 		return b.Run(ctx)
 	}, maxLoss, lo, hi, progress)
+}
+
+// trialTime is how long a trial at a rate lasts that is to take at least
+// shortest. What the queues on the way hold at its end has not been lost yet:
+// the 1000 frames of a TAP's are 5 % of so many.
+func trialTime(rate float64, shortest time.Duration) time.Duration {
+	const frames, atMost = 20_000, 5
+	return min(max(time.Duration(frames/rate*float64(time.Second)), shortest), atMost*shortest)
 }
 
 const (

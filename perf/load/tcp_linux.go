@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -129,9 +130,14 @@ type conn struct{ client, server *os.File }
 func connect(ctx context.Context, from, to End, n int) (conns []conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialWithin)
 	defer cancel()
-	l, err := to.Host.ListenTCP(net.JoinHostPort(to.Addr.String(), "0"))
+	var l net.Listener
+	err = to.Host.Run(func() (err error) {
+		config := net.ListenConfig{Control: to.control}
+		l, err = config.Listen(ctx, "tcp", net.JoinHostPort(to.Addr.String(), "0"))
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listen on %s: %w", to.Host.Name, err)
 	}
 	defer l.Close()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
@@ -144,7 +150,7 @@ func connect(ctx context.Context, from, to End, n int) (conns []conn, err error)
 		}
 	}()
 	for range n {
-		var d net.Dialer
+		d := net.Dialer{Control: from.control}
 		var client, server net.Conn
 		err := from.Host.Run(func() (err error) {
 			client, err = d.DialContext(ctx, "tcp", l.Addr().String())
@@ -167,6 +173,25 @@ func connect(ctx context.Context, from, to End, n int) (conns []conn, err error)
 		}
 	}
 	return conns, nil
+}
+
+// control sets the congestion control of a socket. It has to be done before the
+// connection is made: BBR, once it has begun, leaves its pacing to its successor.
+func (e *End) control(_, _ string, c syscall.RawConn) error {
+	if e.Congestion == "" {
+		return nil
+	}
+	var err error
+	failed := c.Control(func(fd uintptr) { err = SetCongestion(int(fd), e.Congestion) })
+	return errors.Join(failed, err)
+}
+
+// SetCongestion sets the congestion control of a TCP socket.
+func SetCongestion(fd int, name string) error {
+	if err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, name); err != nil {
+		return fmt.Errorf("TCP congestion control %q: %w", name, err)
+	}
+	return nil
 }
 
 // blocking takes a socket out of Go's poller. It takes ownership of c.

@@ -2,11 +2,13 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // example is two rounds of weft, the kernel and two others. The machine is
@@ -36,8 +38,8 @@ func example() *Run {
 	for round, factor := range []float64{1, 2} {
 		for system, v := range map[string]float64{"weft": 6, "kernel": 10, "slow": 1, "slower": 0.5} {
 			r.Samples = append(r.Samples,
-				Sample{"speed", system, round + 1, v * factor},
-				Sample{"wait", system, round + 1, 100 / v / factor})
+				Sample{Quantity: "speed", System: system, Round: round + 1, Value: v * factor},
+				Sample{Quantity: "wait", System: system, Round: round + 1, Value: 100 / v / factor})
 		}
 	}
 	return r
@@ -65,7 +67,7 @@ func TestRatioIsPaired(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	// A round that one of them lacks does not count.
-	r.Samples = append(r.Samples, Sample{"speed", "weft", 3, 1000}, Sample{"speed", "weft", 4, 1000}, Sample{"speed", "kernel", 4, 0})
+	r.Samples = append(r.Samples, Sample{Quantity: "speed", System: "weft", Round: 3, Value: 1000}, Sample{Quantity: "speed", System: "weft", Round: 4, Value: 1000}, Sample{Quantity: "speed", System: "kernel", Round: 4, Value: 0})
 	if got := r.Ratio("speed", "weft", "kernel"); got.N != 2 || got.Max != 0.6 {
 		t.Errorf("with unpaired rounds: %v", got)
 	}
@@ -98,7 +100,7 @@ func TestOutcomes(t *testing.T) {
 		{"speed", "slow", 6, true},
 		{"wait", "", 12.5, true},
 	}
-	if d := cmp.Diff(want, got); d != "" {
+	if d := gocmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 }
@@ -136,26 +138,23 @@ func TestNumber(t *testing.T) {
 
 func TestSaveLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "r.json")
-	if err := example().Save(path); err != nil {
+	want := example()
+	want.Samples[0].Setting, want.Samples[0].Tried = "2 senders", []Tried{{"1 sender", 1}, {"2 senders", 6}}
+	if err := want.Save(path); err != nil {
 		t.Fatal(err)
 	}
 	back, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := example()
-	sortSamples := func(r *Run) map[Sample]int {
-		m := map[Sample]int{}
-		for _, s := range r.Samples {
-			m[s]++
-		}
-		r.Samples = nil
-		return m
+	order := func(r *Run) {
+		slices.SortFunc(r.Samples, func(a, b Sample) int {
+			return cmp.Or(cmp.Compare(a.Round, b.Round), cmp.Compare(a.Quantity, b.Quantity), cmp.Compare(a.System, b.System))
+		})
 	}
-	if d := cmp.Diff(sortSamples(want), sortSamples(back)); d != "" {
-		t.Error(d)
-	}
-	if d := cmp.Diff(want, back); d != "" {
+	order(want)
+	order(back)
+	if d := gocmp.Diff(want, back); d != "" {
 		t.Error(d)
 	}
 }

@@ -29,8 +29,8 @@ type Machine struct {
 	Cores    int    `json:"cores"`
 	MemoryMB int    `json:"memory_mb"`
 	Kernel   string `json:"kernel"`
-	// Congestion is the congestion control that TCP uses there unless told
-	// otherwise; throughput depends on it more than on anything else.
+	// Congestion is the congestion control that all TCP connections had;
+	// throughput depends on it more than on anything else.
 	Congestion string `json:"congestion"`
 	Virtual    string `json:"virtual"` // the hypervisor, "" when none shows
 	Weft       string `json:"weft"`    // version
@@ -81,6 +81,16 @@ type Sample struct {
 	System   string  `json:"system"`
 	Round    int     `json:"round"` // from 1
 	Value    float64 `json:"value"`
+	// Setting is the one that Value came of, where the tester tried several
+	// for each system and the best counts; Tried has the value of each.
+	Setting string  `json:"setting,omitempty"`
+	Tried   []Tried `json:"tried,omitempty"`
+}
+
+// Tried is what a setting of the tester came to.
+type Tried struct {
+	Setting string  `json:"setting"`
+	Value   float64 `json:"value"`
 }
 
 // Problem is a measurement that failed.

@@ -83,7 +83,12 @@ func (r *Run) block(scene string) [][]string {
 	slices.SortFunc(systems, func(a, b string) int { return order(a) - order(b) })
 
 	weft := r.weft()
-	table := [][]string{slices.Concat([]string{scene, "unit"}, systems, []string{"to kernel", "to best other userspace"})}
+	head := slices.Concat([]string{scene, "unit"}, systems, []string{"to kernel", "to best other userspace"})
+	builds := r.otherBuilds(systems)
+	for _, b := range builds {
+		head = append(head, "to "+b)
+	}
+	table := [][]string{head}
 	for _, q := range rows {
 		row := []string{q.Title, q.Unit}
 		for _, s := range systems {
@@ -96,9 +101,24 @@ func (r *Run) block(scene string) [][]string {
 				of += " (" + best + ")"
 			}
 		}
-		table = append(table, append(row, of))
+		row = append(row, of)
+		for _, b := range builds {
+			row = append(row, ratio(r.Ratio(q.Key, weft, b)))
+		}
+		table = append(table, row)
 	}
 	return table
+}
+
+// otherBuilds are the builds of weft beside the first, of those systems.
+func (r *Run) otherBuilds(systems []string) []string {
+	var names []string
+	for _, s := range r.Systems {
+		if s.Weft && s.Name != r.weft() && slices.Contains(systems, s.Name) && !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // SceneOf is the scene a quantity is measured in, that of its kernel figure.

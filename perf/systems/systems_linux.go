@@ -19,6 +19,11 @@ type System struct {
 	Layer3 bool
 	// MaxClients is how many a side can have, 0 for any number.
 	MaxClients int
+	// OnePeer: has no flood set that VTEPs which are not there could be in.
+	OnePeer bool
+	// MainOnly: is in the main measures only, beside a better way to run the
+	// same program.
+	MainOnly bool
 	// Programs must be in the PATH; Package is Debian's that has them.
 	Programs []string
 	Package  string
@@ -40,12 +45,12 @@ func Others() []*System {
 			version: []string{"ovs-vswitchd", "--version"}, up: ovsUp,
 		},
 		{
-			Name: "tinc", Title: "tinc, switch mode, no encryption", Scene: TwoHosts, Userspace: true, MaxClients: 1,
+			Name: "tinc", Title: "tinc, switch mode, no encryption", Scene: TwoHosts, Userspace: true, MaxClients: 1, OnePeer: true,
 			Programs: []string{"tincd"}, Package: "tinc",
 			version: []string{"tincd", "--version"}, up: tincUp,
 		},
 		{
-			Name: "wireguard-go", Title: "wireguard-go (layer 3, encrypted)", Scene: TwoHosts, Userspace: true, Layer3: true, MaxClients: 1,
+			Name: "wireguard-go", Title: "wireguard-go (layer 3, encrypted)", Scene: TwoHosts, Userspace: true, Layer3: true, MaxClients: 1, OnePeer: true,
 			Programs: []string{"wireguard-go", "wg"}, Package: "wireguard-go wireguard-tools",
 			version: []string{"wireguard-go", "--version"}, up: wireguardUp,
 		},
