@@ -24,8 +24,7 @@ type comparison struct {
 	measures []measure
 	result   report.Run
 	// found keeps what searches came to, by system, for the next round.
-	found    map[*system]found
-	progress progress
+	found map[*system]found
 }
 
 // system is one that takes part.
@@ -38,7 +37,7 @@ type system struct {
 var kernelOf = map[systems.Scene]string{twoHosts: "kernel", oneHost: "bridge"}
 
 func newComparison(ctx context.Context, o Options) (*comparison, error) {
-	c := &comparison{o: o, pace: fullPace, progress: newProgress(o.Stderr), found: map[*system]found{}}
+	c := &comparison{o: o, pace: fullPace, found: map[*system]found{}}
 	c.result = report.Run{Machine: describe(o), Started: time.Now(), Form: "full", MTU: o.MTU, Rounds: o.Rounds}
 	if o.Quick {
 		c.pace, c.result.Form = quickPace, "quick"
@@ -173,13 +172,14 @@ func (c *comparison) interleave(ctx context.Context) error {
 	if len(turns) == 0 {
 		return errors.New("nothing to measure: none of the measures is for any of the systems")
 	}
-	c.progress.total = len(turns) * c.o.Rounds
+	progress := newProgress(c.o.Stderr, len(turns), c.o.Rounds)
 	defer func() { c.result.Seconds = time.Since(c.result.Started).Seconds() }()
-	defer c.progress.done()
+	defer progress.done()
 	for round := 1; round <= c.o.Rounds; round++ {
 		for _, t := range turns {
-			c.progress.step(round, c.o.Rounds, t.m.name, t.s.Name)
+			progress.begin(t.m.name, t.s.Name)
 			figures, err := c.take(ctx, t)
+			progress.end()
 			if ctx.Err() != nil {
 				c.result.Form += ", interrupted"
 				return nil

@@ -12,10 +12,6 @@ import (
 	"weft/perf/report"
 )
 
-// settle is how long a system is left alone after it came up, for a daemon
-// that collects garbage, probes or talks to its peer at first.
-const settle = time.Second
-
 // costs is the measure of the processor time of all daemons while nothing is
 // sent, and at a thousand frames a second.
 var costs = measure{
@@ -31,7 +27,7 @@ var costs = measure{
 		},
 	},
 	run: func(ctx context.Context, b *bench) ([]figure, error) {
-		if err := pause(ctx, settle); err != nil {
+		if err := pause(ctx, b.settle); err != nil {
 			return nil, err
 		}
 		idle, err := b.daemonsBusy(ctx)

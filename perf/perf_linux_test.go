@@ -16,8 +16,8 @@ func TestMain(m *testing.M) { netnstest.Main(m) }
 
 // tinyPace is too short for figures and long enough for mistakes.
 var tinyPace = pace{
-	tcp: 400 * time.Millisecond, trial: 20 * time.Millisecond, rtt: 50 * time.Millisecond, idle: 100 * time.Millisecond,
-	lowest: 1000, highestRate: 1010, grant: 0.9, fill: 20_000,
+	tcp: 400 * time.Millisecond, trial: 5 * time.Millisecond, rtt: 50 * time.Millisecond, idle: 100 * time.Millisecond,
+	lowest: 1000, highestRate: 1000, grant: 0.9, fill: 20_000,
 }
 
 // compareTiny takes measures of systems once, in a hurry.
@@ -46,6 +46,7 @@ func compareTiny(t *testing.T, systems, measures []string) *comparison {
 		t.Errorf("%s of %s: %s", p.Measure, p.System, p.Error)
 	}
 	t.Logf("%s", said.String())
+
 	return c
 }
 

@@ -16,12 +16,13 @@ const (
 	// machine, as the share that is lost.
 	partialLoss = 0.005
 
-	// nearby is how far from the rate of the round before a search begins.
-	nearby = 1.25
+	// nearby is how far from the rate of the round before a search begins,
+	// around how far from what arrives of far too much.
+	nearby, around = 1.25, 2.5
 
 	// hopeless is the share of the best that a number of senders came to at
 	// which it is not tried again in the rounds that follow.
-	hopeless = 0.8
+	hopeless = 0.5
 )
 
 // senderCounts are the numbers of sending threads that are tried of each
@@ -84,15 +85,21 @@ func settingOf(senders int) string {
 	return fmt.Sprintf("%d senders", senders)
 }
 
-// find searches up to the rate most: around the rate of the round before, and
-// beyond it when the answer is not there. Without one, 0, it searches
-// everywhere.
+// find searches up to the rate most: around the rate of the round before, or
+// without one, 0, around what arrives of that most, and beyond when the answer
+// is not there.
 func (b *bench) find(ctx context.Context, blast load.Blast, loss, last, most float64) (float64, error) {
-	lo, hi := b.lowest, most
-	if last > 0 {
-		hi = min(hi, last*nearby)
-		lo = min(max(lo, last/nearby), hi)
+	apart := nearby
+	if last == 0 {
+		blast.Rate, blast.Duration = most, b.trial
+		r, err := blast.Run(ctx)
+		if err != nil {
+			return 0, err
+		}
+		last, apart = r.ReceivedRate, around
 	}
+	hi := max(min(most, last*apart), b.lowest)
+	lo := max(min(hi, last/apart), b.lowest)
 	rate, _, err := load.PDR(ctx, blast, loss, lo, hi, b.trial, nil)
 	switch {
 	case err != nil:

@@ -45,7 +45,7 @@ func (b *bench) ends(p pattern) (from, to load.End) {
 // tcp is the measure of the first of the patterns or, in the full form, of all,
 // and of the processor time that a gigabit of the first takes, over the whole
 // machine. prefix begins the keys; how tells who sends.
-func tcp(m measure, prefix, group, how string, with goodput, targets []report.Target) measure {
+func tcp(m measure, prefix, group, how string, with goodput, patterns []pattern, targets []report.Target) measure {
 	for i, p := range patterns {
 		q := report.Quantity{Key: prefix + p.key, Title: fmt.Sprintf("TCP, %s%s", p.title, how), Unit: "Gbit/s", Group: group}
 		if i > 0 {

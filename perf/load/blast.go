@@ -42,6 +42,9 @@ type Blast struct {
 	// own bridge and VXLAN device do everything, uses that many CPUs, as the
 	// queues of a network card would.
 	Senders int
+
+	// known: the stations have seen each other, a moment ago.
+	known bool
 }
 
 // BlastResult is what a trial came to. Index 0 is From to To, 1 the way back.

@@ -2,8 +2,10 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -56,7 +58,7 @@ func StartLoad(ctx context.Context, b Blast) (*Load, error) {
 		directions = 2
 	}
 	err := l.open(directions, trial)
-	if err == nil {
+	if err == nil && !b.known {
 		err = l.learn(ctx, trial)
 	}
 	if err != nil {
@@ -67,8 +69,10 @@ func StartLoad(ctx context.Context, b Blast) (*Load, error) {
 	return l, nil
 }
 
-// open makes the sockets. Counters come first: no frame is missed.
+// open makes the sockets, side by side: the kernel has each of them wait for
+// all processors (synchronize_net). Counters come first: no frame is missed.
 func (l *Load) open(directions int, trial uint32) error {
+	var counters, senders sidebyside
 	for d := range directions {
 		ways := l.b.pairs()
 		if d == 1 {
@@ -76,6 +80,7 @@ func (l *Load) open(directions int, trial uint32) error {
 				ways[i] = Pair{p.To, p.From}
 			}
 		}
+		l.counters[d] = make([]*counter, len(ways))
 		for i, w := range ways {
 			counted := slices.ContainsFunc(ways[:i], func(o Pair) bool {
 				return o.To.Host == w.To.Host && o.To.IfName == w.To.IfName
@@ -83,19 +88,48 @@ func (l *Load) open(directions int, trial uint32) error {
 			if counted { // with the first pair that ends there
 				continue
 			}
-			c, err := newCounter(w.To, station(w.To.MAC), trial, l.b.FrameLen)
-			if err != nil {
+			counters.do(func() (err error) {
+				l.counters[d][i], err = newCounter(w.To, station(w.To.MAC), trial, l.b.FrameLen, true)
 				return err
-			}
-			l.counters[d] = append(l.counters[d], c)
+			})
 		}
-		for nth := range max(l.b.Senders, 1) {
-			s, err := l.newSender(ways, trial, nth)
-			l.senders[d] = append(l.senders[d], s)
-			if err != nil {
+		l.senders[d] = make([]*sender, max(l.b.Senders, 1))
+		for nth := range l.senders[d] {
+			senders.do(func() (err error) {
+				l.senders[d][nth], err = l.newSender(ways, trial, nth)
 				return err
-			}
+			})
 		}
+	}
+	err := errors.Join(counters.wait(), senders.wait())
+	for d := range l.counters {
+		l.counters[d] = slices.DeleteFunc(l.counters[d], func(c *counter) bool { return c == nil })
+	}
+	return err
+}
+
+// sidebyside does things at the same time.
+type sidebyside struct {
+	all  sync.WaitGroup
+	mu   sync.Mutex
+	errs []error
+}
+
+func (s *sidebyside) do(f func() error) {
+	s.all.Go(func() {
+		if err := f(); err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.errs = append(s.errs, err)
+		}
+	})
+}
+
+// wait gives the first error, of all that may be the same.
+func (s *sidebyside) wait() error {
+	s.all.Wait()
+	if len(s.errs) > 0 {
+		return s.errs[0]
 	}
 	return nil
 }
@@ -123,20 +157,24 @@ func (l *Load) newSender(ways []Pair, trial uint32, nth int) (*sender, error) {
 
 // learn makes every station known on the way that its frames will be sent.
 func (l *Load) learn(ctx context.Context, trial uint32) error {
+	var pairs sidebyside
 	for _, p := range l.b.pairs() {
-		// The last to speak is To, whose place every frame then asks for.
-		for _, way := range []Pair{p, {p.To, p.From}} {
-			if err := awaitPath(ctx, way.From, way.To, ^trial); err != nil {
-				return err
+		pairs.do(func() error {
+			// The last to speak is To, whose place every frame then asks for.
+			for _, way := range []Pair{p, {p.To, p.From}} {
+				if err := awaitPath(ctx, way.From, way.To, ^trial); err != nil {
+					return err
+				}
 			}
-		}
+			return nil
+		})
 	}
-	return nil
+	return pairs.wait()
 }
 
 // awaitPath sends a frame from station to station until one arrives.
 func awaitPath(ctx context.Context, from, to End, trial uint32) error {
-	c, err := newCounter(to, station(to.MAC), trial, MinFrameLen)
+	c, err := newCounter(to, station(to.MAC), trial, MinFrameLen, false)
 	if err != nil {
 		return err
 	}
@@ -266,14 +304,16 @@ func settled(read func() (done, moved bool, err error)) error {
 }
 
 func (l *Load) close() {
+	var all sync.WaitGroup // side by side, as in open
 	for d := range l.senders {
 		for _, s := range l.senders[d] {
 			for _, o := range s.outlets {
-				o.close()
+				all.Go(o.close)
 			}
 		}
 		for _, c := range l.counters[d] {
-			c.close()
+			all.Go(c.close)
 		}
 	}
+	all.Wait()
 }

@@ -95,7 +95,7 @@ func TestCounterTrains(t *testing.T) {
 		segments = 10
 	)
 	_, c := bridged(t, 2)
-	n, err := newCounter(c[1], c[1].MAC, mark, headersLen+payload)
+	n, err := newCounter(c[1], c[1].MAC, mark, headersLen+payload, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ type watch struct {
 func (l *Learning) send(ctx context.Context, o *outlet, rate float64, watches ...watch) (float64, error) {
 	counters := make([]*counter, len(watches))
 	for i, w := range watches {
-		c, err := newCounter(w.at, nil, w.trial, MinFrameLen)
+		c, err := newCounter(w.at, nil, w.trial, MinFrameLen, true)
 		if err != nil {
 			return 0, err
 		}

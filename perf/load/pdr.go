@@ -45,7 +45,9 @@ type Trial struct {
 func PDR(ctx context.Context, b Blast, maxLoss, lo, hi float64, trial time.Duration, progress func(Trial)) (rate float64, trials []Trial, err error) {
 	return find(func(rate float64) (BlastResult, error) {
 		b.Rate, b.Duration = rate, trialTime(rate, trial)
-		return b.Run(ctx)
+		r, err := b.Run(ctx)
+		b.known = err == nil // no device forgets within a search
+		return r, err
 	}, maxLoss, lo, hi, progress)
 }
 

@@ -53,18 +53,26 @@ func plug(s *Side, bridge string, clients []Client, mtu int) error {
 		return fmt.Errorf("bridge %s: %w", bridge, err)
 	}
 	for _, c := range clients {
-		port := netns.End{Host: s.Host, IfName: fmt.Sprintf("p%d", c.Index)}
-		client := netns.End{Host: c.Host, IfName: clientIf, Addresses: []string{c.Address.String()}}
-		if err := netns.Cable(port, client, mtu); err != nil {
+		if err := s.cableTo(c, mtu); err != nil {
 			return err
 		}
-		link, err := nl.LinkByName(port.IfName)
+		link, err := nl.LinkByName(portOf(c))
 		if err == nil {
 			err = nl.LinkSetMaster(link, br)
 		}
 		if err != nil {
-			return fmt.Errorf("put %s in %s: %w", port.IfName, bridge, err)
+			return fmt.Errorf("put %s in %s: %w", portOf(c), bridge, err)
 		}
 	}
 	return nil
+}
+
+// portOf is the name of the client's port on the host.
+func portOf(c Client) string { return fmt.Sprintf("p%d", c.Index) }
+
+// cableTo makes a veth from the client to its port on the side's host.
+func (s *Side) cableTo(c Client, mtu int) error {
+	return netns.Cable(
+		netns.End{Host: s.Host, IfName: portOf(c)},
+		netns.End{Host: c.Host, IfName: clientIf, Addresses: []string{c.Address.String()}}, mtu)
 }

@@ -3,27 +3,82 @@ package systems
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"unsafe"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // ovsSchema is where Debian puts it.
 const ovsSchema = "/usr/share/openvswitch/vswitch.ovsschema"
 
-// ovsUp runs the userspace datapath ("netdev") on each host, with a TAP for
-// each client. Its tunnels leave by a bridge that owns the host's interface and
-// address; there is no other way for it to have tunnels in userspace.
-func ovsUp(ctx context.Context, p *Picture) error {
-	for _, s := range p.Sides() {
-		if err := s.startOVS(ctx); err != nil {
-			return err
+// ovsUp runs the userspace datapath ("netdev") on each host, with a TAP or one
+// end of a veth for each client. Its tunnels leave by a bridge that owns the
+// host's interface and address; there is no other way for it to have tunnels in
+// userspace.
+func ovsUp(veth bool) func(context.Context, *Picture) error {
+	return func(ctx context.Context, p *Picture) error {
+		if p.Scene == OneHost {
+			return p.A.ovsSwitch(ctx, append(p.A.Clients, p.B.Clients...), p.ClientMTU(), veth)
 		}
-		if err := s.configureOVS(ctx, p.ClientMTU()); err != nil {
+		for _, s := range p.Sides() {
+			if err := s.ovsSwitch(ctx, s.Clients, p.ClientMTU(), veth); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func (s *Side) ovsSwitch(ctx context.Context, clients []Client, mtu int, veth bool) error {
+	if err := s.startOVS(ctx); err != nil {
+		return err
+	}
+	if veth {
+		for _, c := range clients {
+			if err := s.cableTo(c, mtu); err != nil {
+				return err
+			}
+			if err := withoutChecksums(c); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.configureOVS(ctx, clients, veth); err != nil || veth {
+		return err
+	}
+	for _, c := range clients {
+		if err := s.adopt(&c, portOf(c), mtu); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// withoutChecksums has the client's kernel compute them: the datapath takes
+// frames from a veth as they are and would pass unfinished ones on.
+func withoutChecksums(c Client) error {
+	const ethtoolTxChecksum = 0x17 // ETHTOOL_STXCSUM in linux/ethtool.h
+	return c.Host.Run(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return os.NewSyscallError("socket", err)
+		}
+		defer unix.Close(fd)
+		off := struct{ cmd, value uint32 }{ethtoolTxChecksum, 0}
+		request := struct {
+			name [unix.IFNAMSIZ]byte
+			data unsafe.Pointer
+			_    [16]byte // the rest of struct ifreq
+		}{data: unsafe.Pointer(&off)}
+		copy(request.name[:], clientIf)
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
+			return fmt.Errorf("switch checksum offload of %s off: %w", c.Host.Name, errno)
+		}
+		return nil
+	})
 }
 
 func (s *Side) ovsEnv() []string {
@@ -52,33 +107,26 @@ func (s *Side) startOVS(ctx context.Context) error {
 		"--unixctl="+filepath.Join(s.dir, "ctl"), "-vconsole:warn")
 }
 
-func (s *Side) configureOVS(ctx context.Context, mtu int) error {
-	args := []string{
-		"add-br", "under", "--", "set", "bridge", "under", "datapath_type=netdev",
-		"--", "add-port", "under", wire,
-		"--", "add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
+func (s *Side) configureOVS(ctx context.Context, clients []Client, veth bool) error {
+	args := []string{"add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev"}
+	if len(s.Peers) > 0 {
+		args = append(args, "--", "add-br", "under", "--", "set", "bridge", "under", "datapath_type=netdev", "--", "add-port", "under", wire)
 	}
 	for i, peer := range s.Peers {
 		port := fmt.Sprintf("vx%d", i)
 		args = append(args, "--", "add-port", "br0", port, "--", "set", "interface", port, "type=vxlan",
 			fmt.Sprintf("options:remote_ip=%v", peer), fmt.Sprintf("options:key=%d", vni))
 	}
-	for _, c := range s.Clients {
-		port := fmt.Sprintf("p%d", c.Index)
-		args = append(args, "--", "add-port", "br0", port, "--", "set", "interface", port, "type=tap")
-	}
-	if err := s.ovs(ctx, args...); err != nil {
-		return err
-	}
-	if err := s.moveAddress("under"); err != nil {
-		return err
-	}
-	for _, c := range s.Clients {
-		if err := s.adopt(&c, fmt.Sprintf("p%d", c.Index), mtu); err != nil {
-			return err
+	for _, c := range clients {
+		args = append(args, "--", "add-port", "br0", portOf(c))
+		if !veth {
+			args = append(args, "--", "set", "interface", portOf(c), "type=tap")
 		}
 	}
-	return nil
+	if err := s.ovs(ctx, args...); err != nil || len(s.Peers) == 0 {
+		return err
+	}
+	return s.moveAddress("under")
 }
 
 func (s *Side) ovs(ctx context.Context, args ...string) error {

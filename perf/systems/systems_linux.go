@@ -39,11 +39,8 @@ func Others() []*System {
 			Name: "kernel", Title: "Linux VXLAN and bridge", Scene: TwoHosts,
 			version: []string{"uname", "-r"}, up: kernelUp,
 		},
-		{
-			Name: "ovs", Title: "Open vSwitch, userspace datapath", Scene: TwoHosts, Userspace: true,
-			Programs: []string{"ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "ovs-vsctl"}, Package: "openvswitch-switch",
-			version: []string{"ovs-vswitchd", "--version"}, up: ovsUp,
-		},
+		ovs("ovs", "TAPs", TwoHosts, false),
+		ovs("ovs-veth", "veths", TwoHosts, true),
 		{
 			Name: "tinc", Title: "tinc, switch mode, no encryption", Scene: TwoHosts, Userspace: true, MaxClients: 1, OnePeer: true,
 			Programs: []string{"tincd"}, Package: "tinc",
@@ -63,6 +60,18 @@ func Others() []*System {
 			Programs: []string{"vde_switch"}, Package: "vde2",
 			version: []string{"vde_switch", "--version"}, up: vdeUp,
 		},
+		ovs("ovs", "TAPs", OneHost, false),
+		ovs("ovs-veth", "veths", OneHost, true),
+	}
+}
+
+// ovs is Open vSwitch with one kind of port. Most measures are of that with
+// TAPs, which is faster.
+func ovs(name, ports string, scene Scene, veth bool) *System {
+	return &System{
+		Name: name, Title: "Open vSwitch, userspace datapath, " + ports, Scene: scene, Userspace: true, MainOnly: veth,
+		Programs: []string{"ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "ovs-vsctl"}, Package: "openvswitch-switch",
+		version: []string{"ovs-vswitchd", "--version"}, up: ovsUp(veth),
 	}
 }
 
