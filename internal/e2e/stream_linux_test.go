@@ -90,8 +90,8 @@ func (r *router) awaitPort(name, state string) {
 	netnstest.Poll(r.t, patience, func() bool { return r.port(name).State == state }, "port "+name+" is "+state)
 }
 
-// lone is a daemon with one client, 10.77.0.1, and a directory for sockets.
-func lone(t *testing.T) (r *router, web *netnstest.Host, dir string) {
+// lone is a daemon in the namespace "switch" with one client, 10.77.0.1, and a directory for sockets.
+func lone(t *testing.T) (host *netnstest.Host, r *router, web *netnstest.Host, dir string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "weft-s") // short enough for a socket's path
 	if err != nil {
@@ -99,15 +99,16 @@ func lone(t *testing.T) (r *router, web *netnstest.Host, dir string) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	web = netnstest.NewHost(t, "web")
-	r = start(t, netnstest.NewHost(t, "switch"), "--name", "a")
+	host = netnstest.NewHost(t, "switch")
+	r = start(t, host, "--name", "a")
 	r.weft("network add blue --vni 42")
 	r.weft("port add blue web --netns web --as eth0 --address 10.77.0.1/24")
-	return r, web, dir
+	return host, r, web, dir
 }
 
 // A machine comes, goes and returns; its port and the counters stay.
 func TestStreamPort(t *testing.T) {
-	r, _, dir := lone(t)
+	_, r, _, dir := lone(t)
 	path := filepath.Join(dir, "vm.sock")
 	r.weft("port add blue vm --type stream --listen unix:%s", path)
 	if p := r.port("vm"); p.State != ctl.StateWaiting || p.Reason == "" || p.Type != "stream" || p.Listen != "unix:"+path {
@@ -156,7 +157,7 @@ func TestStreamPort(t *testing.T) {
 // A peer that breaks the protocol is cut off and counted, and the port waits
 // for the next.
 func TestStreamPortCutsOff(t *testing.T) {
-	r, _, dir := lone(t)
+	_, r, _, dir := lone(t)
 	path := filepath.Join(dir, "vm.sock")
 	r.weft("port add blue vm --type stream --listen unix:%s", path)
 	m := dialMachine(t, "unix", path)
@@ -174,7 +175,7 @@ func TestStreamPortCutsOff(t *testing.T) {
 // A daemon removes its sockets when it ends, takes a dead one over, and leaves a
 // live one alone.
 func TestStreamSocketFiles(t *testing.T) {
-	r, _, dir := lone(t)
+	_, r, _, dir := lone(t)
 	path, dead := filepath.Join(dir, "vm.sock"), filepath.Join(dir, "dead.sock")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: dead, Net: "unix"})
 	if err != nil {
@@ -260,4 +261,44 @@ func TestJoinedBySockets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A file names ports of every type; applied again it changes nothing, and a port
+// that changes its type is made anew.
+func TestApplySockets(t *testing.T) {
+	_, r, _, dir := lone(t)
+	file := filepath.Join(dir, "weft.yaml")
+	apply := func(port string) string {
+		t.Helper()
+		text := "name: a\nnetworks:\n  blue:\n    vni: 42\n    ports:\n" +
+			"      web: {netns: web, as: eth0, address: [10.77.0.1/24]}\n      vm: " + port + "\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return r.weft("apply -f %s", file)
+	}
+	stream := "{type: stream, listen: unix:" + dir + "/vm}"
+	if out := apply(stream); !strings.HasPrefix(out, "+ port vm: waiting") {
+		t.Error(out)
+	}
+	m := dialMachine(t, "unix", dir+"/vm")
+	m.mustResolve(1)
+	if out := apply(stream); out != "nothing to change\n" {
+		t.Error(out)
+	}
+	if out := apply(strings.Replace(stream, "}", ", mtu: 1300}", 1)); out != "~ port vm: mtu 1500 -> 1300\n" {
+		t.Error(out)
+	}
+	m.mustResolve(1) // it was not disturbed
+	want := "~ port vm: type stream -> dgram, listen unix:" + dir + "/vm -> unix:" + dir + "/a, connect default -> unix:" + dir + "/b"
+	if out := apply("{type: dgram, listen: unix:" + dir + "/a, connect: unix:" + dir + "/b}"); !strings.HasPrefix(out, want) {
+		t.Error(out)
+	}
+	if _, err := m.receive(); err == nil {
+		t.Error("the connection of the old port lives")
+	}
+	if err := os.WriteFile(file, []byte("networks:\n  blue:\n    vni: 42\n    ports:\n      a: "+stream+"\n      b: "+stream+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.fails(1, "apply -f "+file, "weft.yaml:6: networks.blue.ports.b.listen: ", `where port "a" listens already`)
 }
