@@ -31,6 +31,8 @@ type comparison struct {
 type system struct {
 	*systems.System
 	weft bool
+	// counts: has the command that counts allocations.
+	counts bool
 }
 
 // kernelOf names the kernel's own system of a scene.
@@ -56,13 +58,13 @@ func newComparison(ctx context.Context, o Options) (*comparison, error) {
 func (c *comparison) chooseSystems(ctx context.Context) error {
 	var all []*system
 	for _, scene := range []systems.Scene{twoHosts, oneHost} {
-		all = append(all, &system{systems.Weft("weft", c.o.Weft, scene), true})
+		all = append(all, &system{systems.Weft("weft", c.o.Weft, scene), true, systems.CanCount(ctx, c.o.Weft)})
 		for name, path := range c.o.Also {
-			all = append(all, &system{systems.Weft(name, path, scene), true})
+			all = append(all, &system{systems.Weft(name, path, scene), true, systems.CanCount(ctx, path)})
 		}
 		for _, s := range systems.Others() {
 			if s.Scene == scene {
-				all = append(all, &system{s, false})
+				all = append(all, &system{System: s})
 			}
 		}
 	}
@@ -145,7 +147,8 @@ func (c *comparison) takes(m *measure, s *system) bool {
 		m.userspace && !s.Userspace,
 		// What the others cost does not change from day to day.
 		m.userspace && c.o.Quick && !s.weft,
-		m.weft && !s.weft:
+		m.weft && !s.weft,
+		m.counted && !s.counts:
 		return false
 	}
 	return true
@@ -177,6 +180,10 @@ func (c *comparison) interleave(ctx context.Context) error {
 	defer progress.done()
 	for round := 1; round <= c.o.Rounds; round++ {
 		for _, t := range turns {
+			if t.m.rounds > 0 && round > t.m.rounds {
+				progress.skip()
+				continue
+			}
 			progress.begin(t.m.name, t.s.Name)
 			figures, err := c.take(ctx, t)
 			progress.end()
@@ -204,7 +211,7 @@ func (c *comparison) interleave(ctx context.Context) error {
 func (c *comparison) take(ctx context.Context, t turn) (figures []figure, err error) {
 	p, err := systems.Build(ctx, t.s.System, systems.Shape{
 		Scene: t.m.scene, MTU: cmp.Or(t.m.mtu, c.o.MTU), Clients: max(t.m.ports, 1),
-		Absent: max(t.m.vteps, 1) - 1, FDBLimit: t.m.fdbLimit,
+		Absent: max(t.m.vteps, 1) - 1, FDBLimit: t.m.fdbLimit, Counted: t.m.counted,
 	})
 	if err != nil {
 		return nil, err

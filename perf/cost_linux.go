@@ -3,6 +3,7 @@ package perf
 import (
 	"context"
 	"fmt"
+	"net"
 	"runtime"
 	"time"
 
@@ -115,4 +116,48 @@ var memory = measure{
 		}
 		return plainly(most), nil
 	},
+}
+
+// allocations is the measure of the objects that both hosts' daemons allocate
+// for a frame, the few that go by time instead included. The daemon counts
+// (runtime.MemStats.Mallocs) and says so when it is sent a signal; that is in
+// `weft perf counted`, not in the daemon that people run.
+var allocations = measure{
+	name: "allocs", quick: true, scene: twoHosts, frames: true, weft: true, counted: true,
+	gives: []report.Quantity{{
+		Key: "allocs", Title: "allocations a frame, both hosts' daemons", Unit: "objects", Lower: true, Group: "allocs",
+	}},
+	run: func(ctx context.Context, b *bench) ([]figure, error) {
+		// The first frames find queues and tables that grow.
+		if _, err := spray(ctx, b.a, b.b, b.rtt, 0, b.stream); err != nil {
+			return nil, err
+		}
+		before, err := b.allocated(ctx)
+		if err != nil {
+			return nil, err
+		}
+		got, err := spray(ctx, b.a, b.b, b.tcp, 0, b.stream)
+		if err != nil {
+			return nil, err
+		}
+		after, err := b.allocated(ctx)
+		return plainly(float64(after-before) / float64(max(got.received, 1))), err
+	},
+}
+
+// stream addresses frames from the client of A to that of B.
+func (b *bench) stream(_ int, dst, src net.HardwareAddr) {
+	copy(dst, b.b.MAC)
+	copy(src, b.a.MAC)
+}
+
+func (b *bench) allocated(ctx context.Context) (sum uint64, err error) {
+	for _, s := range b.picture.Sides() {
+		n, err := s.Allocations(ctx)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
 }

@@ -22,6 +22,9 @@ type pace struct {
 	// tests, whose trials have a handful of frames on a busy machine.
 	grant float64
 	fill  int // addresses in the full table
+	// addresses bounds the search for how many are kept, learned how many are
+	// shown at once where the rate of learning is searched.
+	addresses, learned int
 	// settle is how long a system is left alone after it came up before its
 	// processor time counts, for a daemon that collects garbage, probes or
 	// talks to its peer at first.
@@ -35,11 +38,11 @@ type pace struct {
 var (
 	fullPace = pace{
 		tcp: time.Second, trial: 80 * time.Millisecond, rtt: time.Second, idle: 2 * time.Second,
-		lowest: 5e3, highestRate: 4e6, fill: 1e6, settle: time.Second,
+		lowest: 5e3, highestRate: 4e6, fill: 1e6, addresses: 30_000, learned: 5000, settle: time.Second,
 	}
 	quickPace = pace{
 		tcp: 800 * time.Millisecond, trial: 80 * time.Millisecond, rtt: 400 * time.Millisecond, idle: time.Second,
-		lowest: 2e4, highestRate: 2e6, fill: 1e5, settle: time.Second, brief: true,
+		lowest: 2e4, highestRate: 2e6, fill: 1e5, addresses: 10_000, learned: 5000, settle: time.Second, brief: true,
 	}
 )
 
@@ -88,6 +91,11 @@ type measure struct {
 	userspace bool
 	// weft: is about weft alone.
 	weft bool
+	// counted: is about builds of weft that count what they allocate.
+	counted bool
+	// rounds is in how many of the rounds it is taken, 0 for all: what takes
+	// long and changes little.
+	rounds int
 	// main: is taken of systems that are in the main measures only.
 	main bool
 	// program must be installed.
@@ -113,16 +121,17 @@ var (
 	oneTargets = []report.Target{{Against: "bridge", Reach: 0.7, Goal: 1}, {Against: "vde", Reach: 3, Goal: 5}}
 )
 
-// byIperf ends the titles of what iperf3 measures; the rest is by package load.
+// byIperf ends the titles of what iperf3 measures; plain writes are those of
+// package load, of 256 KiB.
 const byIperf = ", as iperf3 measures"
 
 // measures are in the order of the tables.
 func measures(p pace) []measure {
 	small := traffic{size: 64, ports: 1}
 	all := []measure{
-		tcp(measure{name: "tcp", quick: true, main: true, scene: twoHosts}, "", "tcp", "", plain, patterns, tcpTargets),
+		tcp(measure{name: "tcp", quick: true, main: true, scene: twoHosts}, "", "tcp", ", plain writes", plain, patterns, tcpTargets),
 		tcp(measure{name: "iperf3", quick: true, main: true, scene: twoHosts, program: "iperf3"}, "iperf3_", "iperf3", byIperf, iperf3, patterns[:3], tcpTargets),
-		tcp(measure{name: "tcp-jumbo", scene: twoHosts, mtu: jumbo}, "jumbo_", "jumbo", ", underlay MTU 9000", plain, patterns, nil),
+		tcp(measure{name: "tcp-jumbo", scene: twoHosts, mtu: jumbo}, "jumbo_", "jumbo", ", underlay MTU 9000, plain writes", plain, patterns, nil),
 		tcp(measure{name: "iperf3-jumbo", scene: twoHosts, mtu: jumbo, program: "iperf3"}, "jumbo_iperf3_", "jumbo", ", underlay MTU 9000"+byIperf, iperf3, patterns[:1], nil),
 		rates(measure{name: "pdr64", quick: true, main: true, scene: twoHosts}, small, "frames", pdrTargets),
 		loaded(measure{name: "half64", quick: true, main: true, scene: twoHosts, frames: true}, small),
@@ -143,12 +152,13 @@ func measures(p pace) []measure {
 	return append(
 		all,
 		unloaded(measure{name: "rtt", quick: true, main: true, scene: twoHosts}, "rtt_", "rtt", rttTargets),
-		costs, memory,
+		costs, memory, allocations,
 		tableSizes(p),
 		flood(1), flood(10), flood(100),
-		tcp(measure{name: "local-tcp", quick: true, main: true, scene: oneHost}, "local_", "local", "", plain, patterns, oneTargets),
+		tcp(measure{name: "local-tcp", quick: true, main: true, scene: oneHost}, "local_", "local", ", plain writes", plain, patterns, oneTargets),
 		tcp(measure{name: "local-iperf3", main: true, scene: oneHost, program: "iperf3"}, "local_iperf3_", "local_iperf3", byIperf, iperf3, patterns[:1], oneTargets),
 		unloaded(measure{name: "local-rtt", main: true, scene: oneHost}, "local_", "local_rtt", nil),
+		addresses(p),
 		rates(measure{name: "local-pdr64", main: true, scene: oneHost}, small, "local_frames", nil),
 	)
 }

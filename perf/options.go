@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+
+	"weft/perf/systems"
 )
 
 // Options says what to compare.
@@ -35,6 +37,10 @@ type Options struct {
 
 // ErrReported is a failure that is on stderr already.
 var ErrReported = errors.New("reported")
+
+// CountedPrefix begins the lines in which `weft perf counted` says how many
+// objects it has allocated.
+const CountedPrefix = systems.CountedPrefix
 
 // ResultsFile is the name of the JSON in Options.Out.
 const ResultsFile = "latest.json"

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { netnstest.Main(m) }
 // tinyPace is too short for figures and long enough for mistakes.
 var tinyPace = pace{
 	tcp: 400 * time.Millisecond, trial: 5 * time.Millisecond, rtt: 50 * time.Millisecond, idle: 100 * time.Millisecond,
-	lowest: 1000, highestRate: 1000, grant: 0.9, fill: 20_000,
+	lowest: 1000, highestRate: 1000, grant: 0.9, fill: 20_000, addresses: 100, learned: 50,
 }
 
 // compareTiny takes measures of systems once, in a hurry.

@@ -51,6 +51,12 @@ func (p *progress) end() {
 	p.taken++
 }
 
+// skip is a turn that the round does without, as all rounds from then on.
+func (p *progress) skip() {
+	p.took[p.taken%len(p.took)] = time.Nanosecond
+	p.taken++
+}
+
 // left is how long the rest takes when it goes on like this; a turn that was
 // not taken yet takes as long as the others do on average.
 func (p *progress) left() string {

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +49,7 @@ slower for a while is so for all. Figures are medians over the rounds.`,
 			return err
 		}),
 	}
+	cmd.AddCommand(countedCmd())
 	f := cmd.Flags()
 	f.StringSliceVar(&o.Systems, "systems", nil, "compare these `names` only")
 	f.StringSliceVar(&o.Measures, "measures", nil, "measure these `names` only")
@@ -57,4 +61,33 @@ slower for a while is so for all. Figures are medians over the rounds.`,
 	f.StringToStringVar(&o.Also, "also", nil, "compare other builds of weft too, `NAME=PATH`")
 	f.StringVar(&o.Out, "out", "", "write the raw numbers into `directory`, as "+perf.ResultsFile)
 	return cmd
+}
+
+// countedCmd is `weft run` that says on stderr, at each SIGUSR1, how many
+// objects it has allocated so far: what "allocations a frame" is made of. It is
+// for the comparison, which asks without arguments whether a build has it; the
+// daemon itself has nothing for it.
+func countedCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:    "counted [flags of weft run]",
+		Short:  "Run the daemon and count what it allocates",
+		Hidden: true, DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, flags []string) error {
+			if len(flags) == 0 {
+				return nil
+			}
+			asked := make(chan os.Signal, 1)
+			signal.Notify(asked, syscall.SIGUSR1)
+			go func() {
+				for range asked {
+					var m runtime.MemStats
+					runtime.ReadMemStats(&m)
+					fmt.Fprintf(os.Stderr, "%s%d\n", perf.CountedPrefix, m.Mallocs)
+				}
+			}()
+			root := cmd.Root()
+			root.SetArgs(append([]string{"run"}, flags...))
+			return root.ExecuteContext(cmd.Context())
+		},
+	}
 }

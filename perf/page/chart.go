@@ -32,18 +32,26 @@ var kinds = []struct {
 	group, title string
 	logarithmic  bool
 }{
-	{"tcp", "TCP between two hosts", false},
+	{"tcp", "TCP between two hosts, plain writes", false},
+	{"iperf3", "TCP between two hosts, as iperf3 measures", false},
+	{"jumbo", "TCP between two hosts, underlay MTU 9000", false},
 	{"frames", "Frames between two hosts", false},
+	{"ports", "Frames between two hosts, several ports a side", false},
 	{"rtt", "Round trip between two hosts", true},
 	{"loaded", "Round trip between two hosts, under load", true},
-	{"cpu", "Processor time, whole machine", true},
-	{"idle", "Processor time of the daemons", false},
+	{"tcp_cpu", "Processor time for TCP, whole machine", true},
+	{"frame_cpu", "Processor time for frames, whole machine", true},
+	{"idle", "Processor time of the daemons when idle", false},
+	{"trickle", "Processor time of the daemons at 1000 frames/s", false},
 	{"memory", "Resident memory", false},
 	{"fdb", "Size of the forwarding table", false},
 	{"flood", "Flooding", false},
-	{"local", "TCP on one host", false},
+	{"local", "TCP on one host, plain writes", false},
+	{"local_iperf3", "TCP on one host, as iperf3 measures", false},
 	{"local_rtt", "Round trip on one host", true},
 	{"local_frames", "Frames on one host", false},
+	{"capacity", "Addresses that a switch keeps", true},
+	{"learning", "Addresses that a switch learns", true},
 }
 
 // charts are what there is to draw of a run: one for each unit of a group.

@@ -157,6 +157,7 @@ func (o *Outcome) row() []string {
 func (r *Run) Notes() []string {
 	lines := []string{fmt.Sprintf("%s, %d cores, Linux %s, TCP %s; weft %s; underlay MTU %d; medians of %d interleaved rounds (%s form), %s",
 		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Congestion, r.Machine.Weft, r.MTU, r.Rounds, r.Form, r.Started.Format("2006-01-02"))}
+	lines = append(lines, howTCP, howFrames)
 	for _, s := range r.Systems {
 		if s.Missing != "" {
 			lines = append(lines, fmt.Sprintf("left out: %s: %s", s.Name, s.Missing))
@@ -167,6 +168,12 @@ func (r *Run) Notes() []string {
 	}
 	return lines
 }
+
+// What a reader has to know of how it was measured.
+const (
+	howTCP    = "TCP: plain writes are of 256 KiB by a sender that does nothing else; iperf3 does more for a byte, on the same processors."
+	howFrames = "Frames: of one and of two sending threads for each direction, what suits the system better; the raw numbers have both."
+)
 
 func figure(s Stat) string {
 	if s.N == 0 {

@@ -11,3 +11,7 @@
 // A picture is for one goroutine, and one picture is open at a time: its names
 // are fixed. The process must be inside netns.Enter.
 package systems
+
+// CountedPrefix begins the lines in which `weft perf counted` says how many
+// objects it has allocated.
+const CountedPrefix = "allocations "

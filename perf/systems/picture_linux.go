@@ -48,6 +48,8 @@ type Shape struct {
 	Absent int
 	// FDBLimit is asked for where a system takes one, 0 for its default.
 	FDBLimit int
+	// Counted: weft counts what it allocates.
+	Counted bool
 }
 
 // Client is a station.

@@ -3,7 +3,11 @@ package systems
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 
 	"weft/ctl"
 )
@@ -33,7 +37,11 @@ func weftUp(ctx context.Context, path string, p *Picture) error {
 
 func startWeft(ctx context.Context, path string, s *Side, p *Picture, clients []Client) error {
 	socket := filepath.Join(s.dir, "s")
-	args := []string{"run", "--name", s.Name, "--socket", socket, "--log-level", "warn"}
+	args := []string{"run"}
+	if p.Counted {
+		args = []string{"perf", "counted"}
+	}
+	args = append(args, "--name", s.Name, "--socket", socket, "--log-level", "warn")
 	network := ctl.NetworkSpec{Name: "blue", VNI: vni, FDBLimit: p.FDBLimit, PortFDBLimit: p.FDBLimit}
 	cfg := ctl.Config{Name: s.Name}
 	if p.Scene == TwoHosts {
@@ -62,4 +70,42 @@ func startWeft(ctx context.Context, path string, s *Side, p *Picture, clients []
 	}
 	_, err := client.Apply(ctx, cfg)
 	return err
+}
+
+// CanCount says whether the weft at path has the command that counts
+// allocations.
+func CanCount(ctx context.Context, path string) bool {
+	return exec.CommandContext(ctx, path, "perf", "counted").Run() == nil
+}
+
+// Allocations is how many objects the side's daemons, which are counted wefts,
+// have allocated so far.
+func (s *Side) Allocations(ctx context.Context) (sum uint64, err error) {
+	for _, d := range s.daemons {
+		answers := func() []string {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return strings.Split(d.log.String(), CountedPrefix)
+		}
+		before := len(answers())
+		if err := d.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+			return 0, fmt.Errorf("ask %s: %w", d.name, err)
+		}
+		var last string
+		err := s.await(ctx, "an answer of "+d.name, func() bool {
+			all := answers()
+			last = all[len(all)-1]
+			return len(all) > before && strings.Contains(last, "\n")
+		})
+		if err != nil {
+			return 0, err
+		}
+		line, _, _ := strings.Cut(last, "\n")
+		n, err := strconv.ParseUint(line, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s says %q: %w", d.name, line, err)
+		}
+		sum += n
+	}
+	return sum, nil
 }
