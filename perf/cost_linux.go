@@ -121,7 +121,7 @@ var memory = measure{
 // allocations is the measure of the objects that both hosts' daemons allocate
 // for a frame, the few that go by time instead included. The daemon counts
 // (runtime.MemStats.Mallocs) and says so when it is sent a signal; that is in
-// `weft perf counted`, not in the daemon that people run.
+// `weft perf-counted`, not in the daemon that people run.
 var allocations = measure{
 	name: "allocs", quick: true, scene: twoHosts, frames: true, weft: true, counted: true,
 	gives: []report.Quantity{{

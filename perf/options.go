@@ -38,7 +38,7 @@ type Options struct {
 // ErrReported is a failure that is on stderr already.
 var ErrReported = errors.New("reported")
 
-// CountedPrefix begins the lines in which `weft perf counted` says how many
+// CountedPrefix begins the lines in which `weft perf-counted` says how many
 // objects it has allocated.
 const CountedPrefix = systems.CountedPrefix
 

@@ -49,7 +49,6 @@ slower for a while is so for all. Figures are medians over the rounds.`,
 			return err
 		}),
 	}
-	cmd.AddCommand(countedCmd())
 	f := cmd.Flags()
 	f.StringSliceVar(&o.Systems, "systems", nil, "compare these `names` only")
 	f.StringSliceVar(&o.Measures, "measures", nil, "measure these `names` only")
@@ -69,7 +68,7 @@ slower for a while is so for all. Figures are medians over the rounds.`,
 // daemon itself has nothing for it.
 func countedCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:    "counted [flags of weft run]",
+		Use:    "perf-counted [flags of weft run]",
 		Short:  "Run the daemon and count what it allocates",
 		Hidden: true, DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, flags []string) error {

@@ -12,6 +12,6 @@
 // are fixed. The process must be inside netns.Enter.
 package systems
 
-// CountedPrefix begins the lines in which `weft perf counted` says how many
+// CountedPrefix begins the lines in which `weft perf-counted` says how many
 // objects it has allocated.
 const CountedPrefix = "allocations "

@@ -39,7 +39,7 @@ func startWeft(ctx context.Context, path string, s *Side, p *Picture, clients []
 	socket := filepath.Join(s.dir, "s")
 	args := []string{"run"}
 	if p.Counted {
-		args = []string{"perf", "counted"}
+		args = []string{"perf-counted"}
 	}
 	args = append(args, "--name", s.Name, "--socket", socket, "--log-level", "warn")
 	network := ctl.NetworkSpec{Name: "blue", VNI: vni, FDBLimit: p.FDBLimit, PortFDBLimit: p.FDBLimit}
@@ -75,7 +75,7 @@ func startWeft(ctx context.Context, path string, s *Side, p *Picture, clients []
 // CanCount says whether the weft at path has the command that counts
 // allocations.
 func CanCount(ctx context.Context, path string) bool {
-	return exec.CommandContext(ctx, path, "perf", "counted").Run() == nil
+	return exec.CommandContext(ctx, path, "perf-counted").Run() == nil
 }
 
 // Allocations is how many objects the side's daemons, which are counted wefts,
