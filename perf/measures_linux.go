@@ -146,7 +146,7 @@ func measures(p pace) []measure {
 	for _, ports := range []int{2, 5, 10} {
 		for _, both := range []bool{false, true} {
 			t := traffic{64, both, ports}
-			all = append(all, rates(measure{name: "pdr" + t.key(), scene: twoHosts}, t, "ports", nil))
+			all = append(all, rates(measure{name: "pdr" + t.key(), scene: twoHosts, rounds: 2}, t, "ports", nil))
 		}
 	}
 	return append(

@@ -67,6 +67,9 @@ func tcp(m measure, prefix, group, how string, with goodput, patterns []pattern,
 				return nil, err
 			}
 			gbps, err := with(ctx, b, p)
+			if err == nil && gbps == 0 {
+				err = fmt.Errorf("TCP, %s: connected, then nothing arrived", p.title)
+			}
 			if err != nil {
 				return nil, err
 			}
