@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,7 +97,7 @@ func TestFraming(t *testing.T) {
 		want = append(want, numbered(i, n))
 	}
 	all := framed(want...)
-	for _, most := range []int{3, 1000, 100_000, len(all)} {
+	for _, most := range []int{200, 5000, 100_000, len(all)} {
 		c := &chunks{err: io.EOF}
 		for rest := all; len(rest) > 0; {
 			n := min(1+rng.IntN(most), len(rest))
@@ -236,50 +238,54 @@ func TestWriteWhenFull(t *testing.T) {
 		}()
 	}
 	<-done // nobody has read anything: a writer that waited would hang here
-	var sum frame.Tally
-	counted := make(chan struct{})
-	go func() {
-		for range writers - 1 {
-			<-done
-		}
-		close(counted)
-	}()
+	read := make(chan error, 1)
 	got := 0
-	r := newRx(peer)
-	b := new(frame.Batch)
-	finished := false
+	go func() { read <- countFrames(peer, &got) }()
+	for range writers - 1 {
+		<-done
+	}
+	for part := true; part; { // until the reader has made room for it
+		c.mu.Lock()
+		part = len(c.rest) > 0
+		c.mu.Unlock()
+		runtime.Gosched()
+	}
+	_ = c.Close()
+	if err := <-read; err != nil {
+		t.Fatal(err)
+	}
+	var sent, dropped uint64
+	for i := range tallies {
+		sent += tallies[i].Frames
+		dropped += tallies[i].Drops[frame.DropQueueFull]
+	}
+	if uint64(got) != sent || sent+dropped != writers*batches*perBatch || dropped == 0 {
+		t.Errorf("%d arrived; %d sent, %d dropped of %d", got, sent, dropped, writers*batches*perBatch)
+	}
+}
+
+// countFrames reads numbered frames until the peer closes.
+func countFrames(conn net.Conn, got *int) error {
+	r, b := newRx(conn), new(frame.Batch)
 	for {
-		select {
-		case <-counted:
-			if !finished {
-				finished = true
-				for i := range tallies {
-					sum.Frames += tallies[i].Frames
-					sum.Drops[frame.DropQueueFull] += tallies[i].Drops[frame.DropQueueFull]
-				}
-			}
-		default:
-		}
-		if finished && uint64(got) >= sum.Frames {
-			break
-		}
-		if err := r.ReadBatch(b); err != nil {
-			t.Fatalf("after %d of %d frames: %v", got, sum.Frames, err)
+		if err := r.ReadBatch(b); errors.Is(err, ErrPeerClosed) {
+			return nil
+		} else if err != nil {
+			return err
 		}
 		for i := range b.Bufs() {
 			head := b.Bufs()[i].Head()
+			if len(head) < 8 {
+				return fmt.Errorf("frame %d has %d bytes", *got, len(head))
+			}
 			n := binary.BigEndian.Uint64(head)
-			body := bytes.TrimSuffix(head[8:], []byte("behindit"))
-			for _, x := range body {
+			for _, x := range bytes.TrimSuffix(head[8:], []byte("behindit")) {
 				if x != byte(n+1) {
-					t.Fatalf("frame %d is broken", n)
+					return fmt.Errorf("frame %d is broken", *got)
 				}
 			}
-			got++
+			*got++
 		}
-	}
-	if total := sum.Frames + sum.Drops[frame.DropQueueFull]; total != writers*batches*perBatch || sum.Drops[frame.DropQueueFull] == 0 {
-		t.Errorf("%d sent, %d dropped of %d", sum.Frames, sum.Drops[frame.DropQueueFull], writers*batches*perBatch)
 	}
 }
 
