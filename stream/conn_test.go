@@ -310,6 +310,39 @@ func TestRestWithoutAnotherFrame(t *testing.T) {
 	}
 }
 
+// Whoever writes next completes the rest first.
+func TestRestGoesFirst(t *testing.T) {
+	c, peer := pair(t)
+	c.finishing = true // so that nobody else does
+	var tally frame.Tally
+	tx := c.NewTx()
+	for tally.Drops[frame.DropQueueFull] == 0 {
+		tx.WriteBatch(bufs(numbered(0, 60_000), numbered(0, 60_000)), &tally)
+	}
+	if len(c.rest) == 0 {
+		t.Fatal("no frame was written in part")
+	}
+	if err := peer.SetReadDeadline(time.Now().Add(stallTime)); err != nil {
+		t.Fatal(err)
+	}
+	r, b := newRx(peer), new(frame.Batch)
+	r.armed = true // the deadline above
+	for got := uint64(0); got < tally.Frames; got += uint64(b.Len()) {
+		if err := r.ReadBatch(b); err != nil {
+			t.Fatalf("after %d of %d frames: %v", got, tally.Frames, err)
+		}
+		for i := range b.Bufs() {
+			if f := b.Bufs()[i].Head(); !bytes.Equal(f, numbered(0, len(f))) || len(f) != 60 && len(f) != 60_000 {
+				t.Fatalf("after %d of %d frames one is broken", got, tally.Frames)
+			}
+		}
+		tx.WriteBatch(bufs(numbered(0, 60)), &tally)
+		if got > 1000 {
+			return
+		}
+	}
+}
+
 // Superframes leave in segments, what is too long is dropped, and after the
 // peer or the port is gone everything is.
 func TestWriteDrops(t *testing.T) {
