@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"weft/ctl"
 	"weft/lab/topology"
 )
 
@@ -56,6 +57,8 @@ func titleOf(t *topology.Test) string {
 		return t.Name
 	case t.Ping != nil:
 		return fmt.Sprintf("ping from %s to %s", t.Ping.From, t.Ping.To)
+	case t.Link != nil:
+		return fmt.Sprintf("set link %s", t.Link.End)
 	default:
 		return fmt.Sprintf("exec in %s: %s", t.Exec.Node, strings.Join(strings.Fields(t.Exec.Run), " "))
 	}
@@ -65,12 +68,16 @@ func titleOf(t *topology.Test) string {
 // was measured, problem why it failed; an error says that it could not be run.
 func try(ctx context.Context, c *Client, test *topology.Test) (detail, problem string, err error) {
 	var within time.Duration
-	once := func() (string, string, error) { return execOnce(ctx, c, test.Exec) }
-	if test.Ping != nil {
+	var once func() (detail, problem string, err error)
+	switch {
+	case test.Ping != nil:
 		within = test.Ping.Within
 		once = func() (string, string, error) { return pingOnce(ctx, c, test.Ping) }
-	} else {
+	case test.Exec != nil:
 		within = test.Exec.Within
+		once = func() (string, string, error) { return execOnce(ctx, c, test.Exec) }
+	default:
+		return "", "", setLink(ctx, c, test.Link)
 	}
 	for end := time.Now().Add(within); ; {
 		detail, problem, err = once()
@@ -83,6 +90,15 @@ func try(ctx context.Context, c *Client, test *topology.Test) (detail, problem s
 		case <-time.After(tryAgain):
 		}
 	}
+}
+
+func setLink(ctx context.Context, c *Client, s *topology.LinkStep) error {
+	change := LinkChange{End: s.End, Impair: s.Impair, Both: true}
+	if s.State != "" {
+		down := s.State == ctl.StateDown
+		change.Down = &down
+	}
+	return c.SetLink(ctx, change)
 }
 
 func pingOnce(ctx context.Context, c *Client, p *topology.PingTest) (detail, problem string, err error) {

@@ -62,10 +62,10 @@ type ApplyRequest struct {
 
 // LinkChange is what `weft lab link set` changes; nil leaves a thing as it is.
 type LinkChange struct {
-	End    topology.End     `json:"end"`
-	Down   *bool            `json:"down,omitempty"`
-	Impair *impair.Spec     `json:"impair,omitempty"` // from this end on; zero is none
-	Both   bool             `json:"both,omitempty"`   // Impair the other way too
+	End    topology.End `json:"end"`
+	Down   *bool        `json:"down,omitempty"`
+	Impair *impair.Spec `json:"impair,omitempty"` // from this end on; zero is none
+	Both   bool         `json:"both,omitempty"`   // Impair the other way too
 }
 
 // To makes the change.

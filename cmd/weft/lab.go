@@ -36,7 +36,7 @@ func (a *app) labCmd() *cobra.Command {
 	l := &labs{app: a}
 	cmd := groupCmd("lab", "Run a network of hosts, switches and routers from one file",
 		l.upCmd(), l.downCmd(), l.lsCmd(), l.inspectCmd(), l.execCmd(), l.shellCmd(),
-		l.testCmd(), l.daemonCmd())
+		l.linkCmd(), l.graphCmd(), l.testCmd(), l.applyCmd(), l.saveCmd(), l.daemonCmd())
 	cmd.PersistentFlags().StringVarP(&l.name, "lab", "l", "", "`name` of the lab (default: the only one that runs)")
 	return cmd
 }
@@ -124,9 +124,12 @@ func (s *steps) end() {
 	}
 }
 
+// isFile tells a file's path from a lab's name, which has neither of these.
+func isFile(arg string) bool { return strings.ContainsAny(arg, "./") }
+
 // nameOf takes a lab's name, or the file that describes it.
 func nameOf(arg string) (string, error) {
-	if !strings.ContainsAny(arg, "./") {
+	if !isFile(arg) {
 		return arg, nil
 	}
 	t, err := topology.Load(arg)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"weft/lab/space"
 	"weft/lab/topology"
 )
@@ -48,18 +50,25 @@ func (l *Lab) environment(node string, base []string) []string {
 func (l *Lab) topologyName() string { return l.dir.Name() }
 
 // binDir holds this program under the name of weft, so that it is found in
-// nodes whatever it is called outside.
+// nodes whatever it is called outside, and wherever that is.
 const binDir = "bin"
 
-func (l *Lab) linkProgram() error {
+func (l *Lab) mountProgram() error {
+	path := l.dir.File(binDir + "/weft")
 	self, err := os.Executable()
 	if err == nil {
 		err = os.Mkdir(l.dir.File(binDir), 0o700)
 	}
 	if err == nil {
-		err = os.Symlink(self, l.dir.File(binDir+"/weft"))
+		err = os.WriteFile(path, nil, 0o700)
 	}
-	return err
+	if err == nil {
+		err = unix.Mount(self, path, "", unix.MS_BIND, "")
+	}
+	if err != nil {
+		return fmt.Errorf("mount weft in the lab: %w", err)
+	}
+	return nil
 }
 
 // withPath gives an environment whose PATH has dir first.

@@ -128,7 +128,7 @@ func newLab(d lab.Dir, name, version string, log zerolog.Logger) (*Lab, error) {
 		wiring:   &wiring{},
 	}
 	go l.processes.Run(l.stopReaping)
-	return l, l.linkProgram()
+	return l, l.mountProgram()
 }
 
 // listen serves the lab's sockets until stop.

@@ -286,6 +286,13 @@ func (r *reader) checkAddresses(t *Topology) {
 func (r *reader) checkTests(t *Topology) {
 	for i, test := range t.Tests {
 		at := value{key: fmt.Sprintf("tests[%d]", i)}
+		if test.Link != nil {
+			at.line = r.lineOf("test "+test.Link.End.String(), 1)
+			if t.Link(test.Link.End) == nil {
+				r.fail(at, "no link ends at %s", test.Link.End)
+			}
+			continue
+		}
 		node := ""
 		if test.Ping != nil {
 			node = test.Ping.From
