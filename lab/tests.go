@@ -107,14 +107,14 @@ func pingOnce(ctx context.Context, c *Client, p *topology.PingTest) (detail, pro
 		return "", "", err
 	}
 	loss := 1 - float64(got.Received)/float64(max(got.Sent, 1))
-	detail = fmt.Sprintf("%d of %d answered (%.2f%% lost), round trip mean %s (%s to %s)",
-		got.Received, got.Sent, loss*100, ms(got.MeanRTT), ms(got.MinRTT), ms(got.MaxRTT))
+	detail = fmt.Sprintf("%d of %d answered (%.2f%% lost), round trip %s (%s to %s)",
+		got.Received, got.Sent, loss*100, ms(got.Median), ms(got.MinRTT), ms(got.MaxRTT))
 	var problems []string
 	if !p.Loss.Contains(loss) {
 		problems = append(problems, fmt.Sprintf("loss is %.2f%%, want %s", loss*100, p.Loss.Text))
 	}
-	if p.RTT != nil && (got.Received == 0 || !p.RTT.Contains(got.MeanRTT)) {
-		problems = append(problems, fmt.Sprintf("mean round trip is %s, want %s", ms(got.MeanRTT), p.RTT.Text))
+	if p.RTT != nil && (got.Received == 0 || !p.RTT.Contains(got.Median)) {
+		problems = append(problems, fmt.Sprintf("the median round trip is %s, want %s", ms(got.Median), p.RTT.Text))
 	}
 	if len(problems) == 0 {
 		return detail, "", nil

@@ -98,7 +98,7 @@ type PingResult struct {
 	Sent     int     `json:"sent"`
 	Received int     `json:"received"`
 	MinRTT   float64 `json:"min_rtt"`
-	MeanRTT  float64 `json:"mean_rtt"`
+	Median   float64 `json:"median_rtt"`
 	MaxRTT   float64 `json:"max_rtt"`
 	Problem  string  `json:"problem,omitempty"` // why nothing could be sent
 }

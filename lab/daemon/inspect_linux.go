@@ -75,7 +75,7 @@ func (l *Lab) ports(ctx context.Context, routers map[string]*router) map[portAt]
 			l.log.Warn().Err(err).Str("router", name).Msg("list ports")
 		}
 		for _, p := range list {
-			all[portAt{router: name, name: p.Name, tap: true}] = p
+			all[portAt{router: name, name: p.Name}] = p
 		}
 	}
 	list, err := l.node.Ports(ctx, "")
@@ -102,8 +102,8 @@ func (l *Lab) describe(link *topology.Link, w *wiring, ports map[portAt]ctl.Port
 			socket = l.dir.RouterSocket(at.router)
 		}
 		p := ports[at]
-		if p.State == ctl.StateDown {
-			row.State, row.Reason = ctl.StateDown, p.Reason
+		if row.State == ctl.StateUp && p.State != ctl.StateUp && p.State != "" {
+			row.State, row.Reason = p.State, p.Reason
 		}
 		row.Ports = append(row.Ports, lab.Port{End: e, Name: at.name, Socket: socket, Traffic: p.Traffic})
 	}

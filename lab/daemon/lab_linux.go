@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -85,10 +86,7 @@ func (a *applier) note(action, kind, name string, err error) {
 func (l *Lab) apply(ctx context.Context, t *topology.Topology) ([]ctl.Change, error) {
 	l.change.Lock()
 	defer l.change.Unlock()
-	next, err := wire(t, l.vnis, func(node string) string { return l.dir.File("ns/" + node) })
-	if err != nil {
-		return nil, err
-	}
+	next := wire(t, l.vnis, l.dir)
 	a := &applier{Lab: l, old: l.current(), next: t, was: l.wiring, wires: next, changes: []ctl.Change{}}
 	if err := a.writeHosts(); err != nil {
 		return nil, err
@@ -100,7 +98,8 @@ func (l *Lab) apply(ctx context.Context, t *topology.Topology) ([]ctl.Change, er
 	a.step("%d links", len(t.Links))
 	a.applyLocal(ctx)
 	a.applyRouters(ctx)
-	a.carriers()
+	a.setStates(ctx)
+	a.awaitTrunks(ctx)
 	l.mu.Lock()
 	l.topology, l.wiring = t, next
 	l.mu.Unlock()
@@ -225,36 +224,58 @@ func (a *applier) applyLocal(ctx context.Context) {
 	a.record(a.node.Apply(ctx, a.wires.local))
 }
 
-// carriers pulls the cables of links that are down, and plugs in the others.
-func (a *applier) carriers() {
+// setStates takes links down and up that are not as they are to be.
+func (a *applier) setStates(ctx context.Context) {
 	for _, l := range a.next.Links {
 		before := a.old.Link(l.A)
-		wasDown := before != nil && before.A == l.A && before.B == l.B && before.Down
-		if l.Down == wasDown {
+		if !l.Down && (before == nil || !before.Down) {
 			continue
 		}
-		a.note(actChange, "link", l.A.String()+" - "+l.B.String(), a.setCarrier(&l))
+		state := ctl.StateUp
+		if l.Down {
+			state = ctl.StateDown
+		}
+		var errs []error
+		for _, e := range []topology.End{l.A, l.B} {
+			if at, ok := a.wires.ends[e]; ok {
+				errs = append(errs, a.daemonOf(at.router).SetLink(ctx, at.name, ctl.LinkSpec{State: state}))
+			}
+		}
+		a.note(actChange, "link", l.A.String()+" - "+l.B.String(), errors.Join(errs...))
 	}
 }
 
-func (l *Lab) setCarrier(link *topology.Link) error {
-	var errs []error
-	for _, e := range []topology.End{link.A, link.B} {
-		if s := l.spaceOf(e.Node); s != nil && l.isInterface(e) {
-			errs = append(errs, s.SetCarrier(e.Port, !link.Down))
+// daemonOf is the control API of a router, or of the lab's own switch for "".
+func (l *Lab) daemonOf(router string) ctl.Backend {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.routers[router]; r != nil {
+		return r.client
+	}
+	return l.node
+}
+
+// trunkTime is how long the two sides of a trunk may take to find each other:
+// who calls in vain calls again after a second.
+const trunkTime = 5 * time.Second
+
+// awaitTrunks waits for the links between networks.
+func (a *applier) awaitTrunks(ctx context.Context) {
+	for deadline := time.Now().Add(trunkTime); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		waiting := false
+		for _, p := range a.ports(ctx, a.currentRouters()) {
+			waiting = waiting || p.State == ctl.StateWaiting && p.Connect != ""
+		}
+		if !waiting {
+			return
 		}
 	}
-	return errors.Join(errs...)
 }
 
-// isInterface reports whether a link end is an interface in its node's space.
-func (l *Lab) isInterface(e topology.End) bool {
-	s := l.spaceOf(e.Node)
-	if s == nil {
-		return false
-	}
-	_, err := s.Netlink().LinkByName(e.Port)
-	return err == nil
+func (l *Lab) currentRouters() map[string]*router {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.routers)
 }
 
 // address is what ping goes to in the present topology.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -83,7 +84,7 @@ func (e *echo) run(ctx context.Context, r lab.PingRequest) lab.PingResult {
 	result := lab.PingResult{}
 	next, seq := time.Now(), 0
 	buf := make([]byte, len(e.payload)+1500)
-	var sum float64
+	var rtts []float64
 	for ctx.Err() == nil && result.Received < r.Count {
 		now := time.Now()
 		if seq < r.Count && !now.Before(next) {
@@ -115,17 +116,13 @@ func (e *echo) run(ctx context.Context, r lab.PingRequest) lab.PingResult {
 			continue
 		}
 		answered[got] = true
-		rtt := time.Since(sent[got]).Seconds()
-		if result.Received == 0 || rtt < result.MinRTT {
-			result.MinRTT = rtt
-		}
-		result.MaxRTT = max(result.MaxRTT, rtt)
-		sum += rtt
+		rtts = append(rtts, time.Since(sent[got]).Seconds())
 		result.Received++
 	}
 	result.Sent = seq
-	if result.Received > 0 {
-		result.MeanRTT = sum / float64(result.Received)
+	if len(rtts) > 0 {
+		slices.Sort(rtts)
+		result.MinRTT, result.Median, result.MaxRTT = rtts[0], rtts[len(rtts)/2], rtts[len(rtts)-1]
 	}
 	return result
 }

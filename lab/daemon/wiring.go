@@ -2,10 +2,13 @@ package daemon
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	"weft/ctl"
+	"weft/impair"
+	"weft/lab"
 	"weft/lab/topology"
 )
 
@@ -23,8 +26,8 @@ const (
 type wiring struct {
 	local   ctl.Config
 	routers map[string]ctl.Config
-	// ends has where each link end is a port, and down which of them have
-	// their cable pulled.
+	// ends has where each link end is a port; of a link to a switch, that is
+	// the end which is not the switch's.
 	ends map[topology.End]portAt
 }
 
@@ -32,15 +35,14 @@ type wiring struct {
 type portAt struct {
 	router string // "" for the lab's own switch
 	name   string // of the port
-	tap    bool   // it is an interface of the end's node
 }
 
 // wirer makes a wiring.
 type wirer struct {
-	t     *topology.Topology
-	vnis  *vnis
-	netns func(node string) string
-	w     *wiring
+	t    *topology.Topology
+	vnis *vnis
+	dir  lab.Dir
+	w    *wiring
 }
 
 // vnis gives networks of the lab's own switch their VNIs, which nobody sees but
@@ -58,10 +60,10 @@ func (v *vnis) of(name string) uint32 {
 	return v.byName[name]
 }
 
-// wire makes the wiring of a checked topology. netns gives the path of a
-// node's network namespace.
-func wire(t *topology.Topology, v *vnis, netns func(node string) string) (*wiring, error) {
-	r := &wirer{t: t, vnis: v, netns: netns, w: &wiring{
+// wire makes the wiring of a checked topology. dir is the lab's, for the paths
+// of namespaces and sockets.
+func wire(t *topology.Topology, v *vnis, dir lab.Dir) *wiring {
+	r := &wirer{t: t, vnis: v, dir: dir, w: &wiring{
 		local: ctl.Config{Name: t.Name}, routers: map[string]ctl.Config{}, ends: map[topology.End]portAt{},
 	}}
 	for i := range t.Nodes {
@@ -82,11 +84,9 @@ func wire(t *topology.Topology, v *vnis, netns func(node string) string) (*wirin
 		}
 	}
 	for i := range t.Links {
-		if err := r.link(&t.Links[i]); err != nil {
-			return nil, err
-		}
+		r.link(&t.Links[i])
 	}
-	return r.w, nil
+	return r.w
 }
 
 // switchMTU is the largest of what the switch and its links ask for: a port
@@ -132,10 +132,7 @@ func isIPv6(addr string) bool { return strings.Contains(addr, ":") }
 
 // link makes the ports of a link. An end is either in a namespace, where the
 // port's interface is, or a place in a network of the switch or of a router.
-func (r *wirer) link(l *topology.Link) error {
-	if !l.ImpairAB.IsZero() || !l.ImpairBA.IsZero() {
-		return ctl.Invalid("link %s to %s: impairments are not supported yet", l.A, l.B)
-	}
+func (r *wirer) link(l *topology.Link) {
 	a, b := r.placeOf(l.A), r.placeOf(l.B)
 	switch {
 	case a.network == "" && b.network == "":
@@ -147,16 +144,44 @@ func (r *wirer) link(l *topology.Link) error {
 			Name: wire.network, VNI: r.vnis.of(wire.network), MTU: cmp.Or(l.MTU, defaultMTU),
 			AgeSeconds: wireAge, ForwardReserved: true,
 		})
-		r.port(l.A, wire, portName(l.A), l)
-		r.port(l.B, wire, portName(l.B), l)
+		// Each way is impaired where its frames leave the switch.
+		r.port(l.A, wire, portName(l.A), l, impair.Both{To: l.ImpairBA})
+		r.port(l.B, wire, portName(l.B), l, impair.Both{To: l.ImpairAB})
 	case a.network == "":
-		r.port(l.A, b, r.portIn(b, l.B, l.A), l)
+		r.port(l.A, b, r.portIn(b, l.B, l.A), l, impair.Both{To: l.ImpairBA, From: l.ImpairAB})
 	case b.network == "":
-		r.port(l.B, a, r.portIn(a, l.A, l.B), l)
+		r.port(l.B, a, r.portIn(a, l.A, l.B), l, impair.Both{To: l.ImpairAB, From: l.ImpairBA})
 	default:
-		return ctl.Invalid("link %s to %s: a link between switches and ports of routers is not supported yet", l.A, l.B)
+		r.trunk(l, a, b)
 	}
-	return nil
+}
+
+// trunk joins two networks: a stream between them, on whose way the frames are
+// as they were.
+func (r *wirer) trunk(l *topology.Link, a, b place) {
+	socket := r.socket(l.A)
+	listener, caller := ctl.PortSpec{Listen: socket}, ctl.PortSpec{Connect: socket}
+	// The lab's own switch is there before the routers are.
+	specA, specB := &listener, &caller
+	if a.router != "" && b.router == "" {
+		specA, specB = &caller, &listener
+	}
+	for _, side := range []struct {
+		end  topology.End
+		at   place
+		spec *ctl.PortSpec
+		to   impair.Spec
+	}{{l.A, a, specA, l.ImpairAB}, {l.B, b, specB, l.ImpairBA}} {
+		side.spec.Type, side.spec.Name = ctl.TypeStream, r.portIn(side.at, side.end, side.end)
+		side.spec.MTU, side.spec.Impair = r.portMTU(l, side.at), impair.Both{To: side.to}
+		r.add(side.end, side.at, *side.spec)
+	}
+}
+
+// socket is where one end of a link listens for the other, a short path whatever
+// the names are.
+func (r *wirer) socket(e topology.End) string {
+	return fmt.Sprintf("unix:%s", r.dir.File(fmt.Sprintf("l%d.sock", r.vnis.of("socket "+e.String()))))
 }
 
 // place is a network that a link end is in.
@@ -190,18 +215,34 @@ func (r *wirer) portIn(at place, end, node topology.End) string {
 // portName is a name for a port. A node's name has no dot.
 func portName(e topology.End) string { return e.Node + "." + e.Port }
 
-// port makes the port whose interface is the end's.
-func (r *wirer) port(e topology.End, at place, name string, l *topology.Link) {
-	known := r.t.Node(e.Node).Interface(e.Port)
-	mtu := l.MTU
-	if mtu == 0 && at.router == "" {
-		mtu = defaultMTU // also where the switch takes more
+// portMTU is what the link asks for, and else Ethernet's, also where the switch
+// takes more; a router's port has what the underlay has room for.
+func (r *wirer) portMTU(l *topology.Link, at place) int {
+	if l.MTU == 0 && at.router == "" {
+		return defaultMTU
 	}
-	spec := ctl.PortSpec{
-		Name: name, Network: at.network, NetNS: r.netns(e.Node), As: e.Port,
-		MAC: known.MAC, Address: known.Address, MTU: mtu,
+	return l.MTU
+}
+
+// port makes the port that leads to the end: its interface, or the socket that
+// a virtual machine connects to.
+func (r *wirer) port(e topology.End, at place, name string, l *topology.Link, b impair.Both) {
+	n := r.t.Node(e.Node)
+	spec := ctl.PortSpec{Name: name, MTU: r.portMTU(l, at), Impair: b}
+	if n.Kind.HasNamespace() {
+		known := n.Interface(e.Port)
+		spec.NetNS, spec.As = r.dir.File("ns/"+e.Node), e.Port
+		spec.MAC, spec.Address = known.MAC, known.Address
+	} else {
+		spec.Type, spec.Listen = ctl.TypeStream, r.socket(e)
 	}
-	r.w.ends[e] = portAt{router: at.router, name: name, tap: true}
+	r.add(e, at, spec)
+}
+
+// add gives the port to who has it.
+func (r *wirer) add(e topology.End, at place, spec ctl.PortSpec) {
+	spec.Network = at.network
+	r.w.ends[e] = portAt{router: at.router, name: spec.Name}
 	if at.router == "" {
 		r.w.local.Ports = append(r.w.local.Ports, spec)
 		return
@@ -217,7 +258,7 @@ func without(now, next ctl.Config) ctl.Config {
 	kept := now
 	kept.Ports = slices.DeleteFunc(slices.Clone(now.Ports), func(p ctl.PortSpec) bool {
 		return !slices.ContainsFunc(next.Ports, func(q ctl.PortSpec) bool {
-			return p.Name == q.Name && p.NetNS == q.NetNS && p.IfName() == q.IfName()
+			return p.Name == q.Name && p.NetNS == q.NetNS && p.As == q.As && p.Listen == q.Listen
 		})
 	})
 	return kept

@@ -154,11 +154,6 @@ func (s *Space) SetAddresses(ifname string, old, want []string) error {
 	return change(want, old, s.nl.AddrAdd, unix.EEXIST)
 }
 
-// SetCarrier plugs the interface's cable in, or pulls it (Linux 5.0).
-func (s *Space) SetCarrier(ifname string, on bool) error {
-	return s.Run(func() error { return s.setCarrier(ifname, on) })
-}
-
 // prepare makes the namespaces that processes get besides the network, once.
 // Callers hold mu.
 func (s *Space) prepare() error {

@@ -24,7 +24,7 @@ type PingTest struct {
 	Size     int           `json:"size,omitempty"` // payload in bytes
 	Interval time.Duration `json:"interval"`
 	Loss     *Span         `json:"loss"`             // share of 1
-	RTT      *Span         `json:"rtt,omitempty"`    // mean, in seconds
+	RTT      *Span         `json:"rtt,omitempty"`    // median, in seconds: one slow answer is the machine's
 	Within   time.Duration `json:"within,omitempty"` // try again for so long
 }
 
