@@ -106,6 +106,11 @@ bench: build ## weft beside the kernel and other switches, for perf/results
 bench-quick: build ## the same in under three minutes, printed only
 	bin/weft perf --quick $(PERF)
 
+.PHONY: bench-link
+bench-link: build ## how exact delay, loss and rate of a link are
+	CGO_ENABLED=0 go build -o bin/linkbench ./impair/linkbench
+	bin/linkbench bin/weft
+
 .PHONY: bench-deps
 bench-deps: ## install what weft is compared with (Debian packages)
 	@as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \

@@ -23,6 +23,7 @@ var law = map[string][]string{
 	"ctl":                {"frame", "impair", "internal/unixsock"},
 	"ctl/ctltest":        {"ctl", "frame"},
 	"impair":             {"frame", "frame/offload"},
+	"impair/linkbench":   {"ctl", "frame", "impair", "internal/netns"},
 	"tap":                {"frame", "frame/offload"},
 	"tunnel":             {"frame", "frame/offload"},
 	"stream":             {"frame", "frame/offload"},
