@@ -1,6 +1,9 @@
 package ctl
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // Backend is what the server needs of a daemon. Every method may be called
 // from several goroutines at once; a method that changes something has done it
@@ -18,6 +21,10 @@ type Backend interface {
 	Ports(ctx context.Context, network string) ([]Port, error) // by network and name; "" is all networks
 	AddPort(ctx context.Context, s PortSpec) error
 	RemovePort(ctx context.Context, name string) error
+	// Capture writes what passes the port to w as pcapng, until ctx ends, the
+	// port is removed or s has enough. Nothing is written before an error of
+	// the request.
+	Capture(ctx context.Context, port string, s CaptureSpec, w io.Writer) error
 	SetLink(ctx context.Context, port string, s LinkSpec) error
 
 	Peers(ctx context.Context) ([]Peer, error) // by address

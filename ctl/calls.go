@@ -1,8 +1,11 @@
 package ctl
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 func (s *Server) getStatus(r *http.Request) (reply, error) {
@@ -86,6 +89,35 @@ func (s *Server) setLink(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	return done(s.backend.SetLink(r.Context(), r.PathValue("name"), spec))
+}
+
+// capture answers with a stream that ends with the port, the client or the
+// daemon.
+func (s *Server) capture(r *http.Request) (reply, error) {
+	snapLen, err := numberParameter(r, "snaplen")
+	if err != nil {
+		return reply{}, err
+	}
+	count, err := numberParameter(r, "count")
+	if err != nil {
+		return reply{}, err
+	}
+	spec := CaptureSpec{Filter: r.URL.Query().Get("filter"), SnapLen: snapLen, Count: count}
+	return reply{stream: func(ctx context.Context, w io.Writer) error {
+		return s.backend.Capture(ctx, r.PathValue("name"), spec, w)
+	}}, nil
+}
+
+func numberParameter(r *http.Request, name string) (int, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, Invalid("%s: %s is no whole number", name, quote(text))
+	}
+	return int(n), nil
 }
 
 func (s *Server) listPeers(r *http.Request) (reply, error) {

@@ -74,6 +74,24 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	return nil
 }
 
+// copyTo reads an answer that is no JSON.
+func (c *Client) copyTo(ctx context.Context, path string, w io.Writer) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://weft"+path, nil)
+	if err != nil {
+		return fmt.Errorf("make the request: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.explain(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		return refusal(resp)
+	}
+	_, err = io.Copy(w, resp.Body)
+	return err
+}
+
 // explain says what a failed connection means.
 func (c *Client) explain(err error) error {
 	switch {

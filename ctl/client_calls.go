@@ -2,7 +2,9 @@ package ctl
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"strconv"
 )
 
 // get reads one thing.
@@ -85,6 +87,26 @@ func (c *Client) SetLink(ctx context.Context, port string, s LinkSpec) error {
 		return NoPort(port)
 	}
 	return c.do(ctx, http.MethodPut, path+"/link", s, nil)
+}
+
+// Capture copies what passes a port to w, as pcapng, until ctx ends.
+func (c *Client) Capture(ctx context.Context, port string, s CaptureSpec, w io.Writer) error {
+	path, ok := named("/v1/ports/", port)
+	if !ok {
+		return NoPort(port)
+	}
+	number := func(n int) string {
+		if n == 0 {
+			return ""
+		}
+		return strconv.Itoa(n)
+	}
+	path = query(path+"/capture", "filter", s.Filter, "snaplen", number(s.SnapLen), "count", number(s.Count))
+	err := c.copyTo(ctx, path, w)
+	if ctx.Err() != nil {
+		return nil // which is how a capture ends
+	}
+	return err
 }
 
 // Peers lists the remote VTEPs by address.

@@ -29,6 +29,7 @@ func (s *Server) table() []route {
 		{"GET", "/v1/ports/{name}", nil, s.getPort},
 		{"DELETE", "/v1/ports/{name}", nil, s.removePort},
 		{"PUT", "/v1/ports/{name}/link", nil, s.setLink},
+		{"GET", "/v1/ports/{name}/capture", []string{"filter", "snaplen", "count"}, s.capture},
 		{"GET", "/v1/peers", nil, s.listPeers},
 		{"POST", "/v1/peers", nil, s.addPeer},
 		{"DELETE", "/v1/peers/{address}", nil, s.removePeer},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	stdlog "log"
 	"net"
 	"net/http"
@@ -32,11 +33,15 @@ type Server struct {
 	backend Backend
 	log     zerolog.Logger
 	http    *http.Server
+
+	stopping context.Context // ends with Shutdown: streams do not end by themselves
+	stop     context.CancelFunc
 }
 
 // NewServer makes a server; [Server.Serve] starts it.
 func NewServer(b Backend, log zerolog.Logger) *Server {
 	s := &Server{backend: b, log: log}
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: headerTimeout,
@@ -60,6 +65,7 @@ func (s *Server) Serve(l net.Listener) error {
 // Shutdown stops accepting, lets requests finish until ctx ends, and then
 // cuts the connections.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		return errors.Join(err, s.http.Close())
@@ -75,6 +81,8 @@ type reply struct {
 	status   int
 	body     any
 	location string
+	// stream writes the body in place of all that, for as long as it lasts.
+	stream func(ctx context.Context, w io.Writer) error
 }
 
 // call answers one request. An error becomes a reply of its own.
@@ -86,6 +94,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c call) {
 	rep, err := c(r)
 	if err != nil {
 		rep = s.failure(r, err)
+	}
+	if rep.stream != nil {
+		if rep, err = s.stream(w, r, rep.stream); err == nil {
+			return
+		}
 	}
 	s.log.Debug().Str("method", r.Method).Str("path", r.URL.Path).Int("status", rep.status).Msg("control request")
 	if rep.location != "" {
@@ -100,6 +113,52 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c call) {
 	if err := json.NewEncoder(w).Encode(rep.body); err != nil {
 		s.log.Debug().Err(err).Msg("control client went away")
 	}
+}
+
+// stream answers with what f writes. An error before the first byte becomes a
+// reply; one after it ends the connection in the middle.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, f func(context.Context, io.Writer) error) (reply, error) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
+	out := &streamWriter{ResponseWriter: w, control: http.NewResponseController(w)}
+	// It may last as long as the client wants.
+	_ = out.control.SetWriteDeadline(time.Time{})
+	err := f(ctx, out)
+	switch {
+	case err == nil && !out.begun: // an end before the first byte is none yet
+		out.begin()
+	case err != nil && !out.begun:
+		return s.failure(r, err), err
+	case err != nil:
+		s.log.Debug().Err(err).Msg("stream ended")
+		panic(http.ErrAbortHandler)
+	}
+	return reply{}, nil
+}
+
+// streamWriter sends every write at once.
+type streamWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	begun   bool
+}
+
+func (w *streamWriter) begin() {
+	w.begun = true
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.WriteHeader(http.StatusOK)
+}
+
+func (w *streamWriter) Write(p []byte) (int, error) {
+	if !w.begun {
+		w.begin()
+	}
+	n, err := w.ResponseWriter.Write(p)
+	if err == nil {
+		err = w.control.Flush()
+	}
+	return n, err
 }
 
 // failureBody is what a client gets in place of the result.

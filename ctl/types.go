@@ -103,6 +103,13 @@ type LinkSpec struct {
 	From  *impair.Spec `json:"from,omitempty"`
 }
 
+// CaptureSpec says what of a port's frames is wanted.
+type CaptureSpec struct {
+	Filter  string // in tcpdump's syntax; "" is everything
+	SnapLen int    // bytes of a frame; 0 is all
+	Count   int    // frames; 0 is no end
+}
+
 // PortSpec asks for a port. Network may be left out where it is known from around.
 type PortSpec struct {
 	Name    string   `json:"name"`

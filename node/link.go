@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"io"
 
+	"weft/capture"
 	"weft/ctl"
 	"weft/frame"
 	"weft/impair"
@@ -18,10 +20,49 @@ type link struct {
 	down bool
 	both impair.Both
 
+	mirror *capture.Mirror
+
 	device device // nil while there is none
 	in     *impair.Inbound
 	out    *impair.Outbound // nil while nothing happens to what is sent
 	past   frame.Stats      // of what was in and out before
+}
+
+// Capture implements ctl.Backend.
+func (n *Node) Capture(ctx context.Context, name string, s ctl.CaptureSpec, w io.Writer) error {
+	filter, err := capture.Parse(s.Filter)
+	if err != nil {
+		return ctl.Invalid("%v", err)
+	}
+	n.mu.Lock()
+	p := n.ports[name]
+	n.mu.Unlock()
+	if p == nil {
+		return ctl.NoPort(name)
+	}
+	t := capture.NewTap(capture.Config{Name: name, Filter: filter, SnapLen: s.SnapLen, Count: s.Count})
+	ok, err := p.watch(t, true)
+	switch {
+	case err != nil:
+		return portError(name, err)
+	case !ok:
+		return ctl.NoPort(name) // it was removed meanwhile
+	}
+	defer func() {
+		if _, err := p.watch(t, false); err != nil {
+			p.log.Error().Err(err).Msg("end capture")
+		}
+	}()
+	return t.WriteTo(ctx, w)
+}
+
+func (p *port) watch(t *capture.Tap, on bool) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		return false, nil
+	}
+	return p.link.watch(t, on)
 }
 
 // carrier is a device whose other end can be shown that the cable is out.
@@ -32,26 +73,38 @@ type carrier interface {
 // attach puts a device behind the link and gives what the switch writes to.
 // What it reads is in.
 func (l *link) attach(d device) (vswitch.Port, error) {
-	in := impair.NewInbound(d.Rx())
+	in := impair.NewInbound(l.mirror.Rx(d.Rx()))
 	if err := setInbound(in, l.both.From, l.down); err != nil {
 		in.Close()
 		return nil, err
 	}
 	l.device, l.in = d, in
 	if !l.down && l.both.To.IsZero() {
-		return d, nil
+		return l.target(), nil
 	}
 	if err := l.open(l.both.To, l.down); err != nil {
 		l.detach()
 		return nil, err
 	}
 	l.showCarrier()
-	return l.out, nil
+	return l.target(), nil
+}
+
+// target is what the switch writes to: the device itself unless something is
+// in the way.
+func (l *link) target() vswitch.Port {
+	switch {
+	case l.out != nil:
+		return l.out
+	case l.mirror.Active():
+		return l.mirror.Port(l.device)
+	}
+	return l.device
 }
 
 // open makes out.
 func (l *link) open(to impair.Spec, down bool) error {
-	out := impair.NewOutbound(l.device, to)
+	out := impair.NewOutbound(l.mirror.Port(l.device), to)
 	if err := out.Start(); err != nil {
 		return err
 	}
@@ -116,18 +169,33 @@ func (l *link) setOutbound(to impair.Spec, down bool) error {
 		if err := l.open(to, down); err != nil {
 			return err
 		}
-		return l.sw.SetPort(l.id, l.out)
+		return l.sw.SetPort(l.id, l.target())
 	}
 	l.out.SetDown(down)
 	l.out.Set(to)
 	if !perfect {
 		return nil
 	}
-	err := l.sw.SetPort(l.id, l.device)
-	l.out.Finish()
-	l.past.Add(l.out.Stats())
+	out := l.out
 	l.out = nil
+	err := l.sw.SetPort(l.id, l.target())
+	out.Finish()
+	l.past.Add(out.Stats())
 	return err
+}
+
+// watch has a tap see what passes the device: what is attached sends before the
+// link's conditions and receives behind them, as its own interface would show.
+func (l *link) watch(t *capture.Tap, on bool) (bool, error) {
+	if !on {
+		l.mirror.Remove(t)
+	} else if !l.mirror.Add(t) {
+		return false, nil
+	}
+	if l.device == nil || l.out != nil {
+		return true, nil // the mirror is in the way already, or will be
+	}
+	return true, l.sw.SetPort(l.id, l.target())
 }
 
 // showCarrier has the other end see the state, where the device can.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"weft/capture"
 	"weft/ctl"
 	"weft/frame"
 	"weft/impair"
@@ -72,7 +73,7 @@ func (n *Node) addPort(s ctl.PortSpec, wait bool) error {
 	if err := p.begin(n, wait); err != nil {
 		return portError(s.Name, err)
 	}
-	p.link = link{sw: n.sw, both: s.Impair}
+	p.link = link{sw: n.sw, both: s.Impair, mirror: new(capture.Mirror)}
 	var out vswitch.Port // a nil device would not be a nil Port
 	var err error
 	if p.device != nil {
@@ -217,6 +218,7 @@ func (p *port) close() {
 	p.mu.Lock()
 	p.stop() // under mu, so that gain and lose either see it or are seen
 	d := p.device
+	p.link.mirror.Close()
 	p.mu.Unlock()
 	if d != nil {
 		if err := d.Close(); err != nil {

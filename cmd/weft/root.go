@@ -115,7 +115,7 @@ the other commands talk to it over its control socket.`,
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(
 		a.runCmd(), a.statusCmd(), a.networkCmd(), a.portCmd(), a.peerCmd(), a.fdbCmd(),
-		a.statsCmd(), a.applyCmd(), a.labCmd(), a.perfCmd(), countedCmd(), a.completionCmd(), a.versionCmd(),
+		a.statsCmd(), a.captureCmd(), a.applyCmd(), a.labCmd(), a.perfCmd(), countedCmd(), a.completionCmd(), a.versionCmd(),
 	)
 	return root
 }

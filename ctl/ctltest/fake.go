@@ -9,6 +9,8 @@ package ctltest
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"slices"
@@ -255,6 +257,18 @@ func (f *Fake) RemovePort(_ context.Context, name string) error {
 	delete(f.ports, name)
 	f.forget(func(e ctl.FDBEntry) bool { return string(e.Port) == name })
 	return nil
+}
+
+// Capture writes the words of its request and ends.
+func (f *Fake) Capture(_ context.Context, port string, s ctl.CaptureSpec, w io.Writer) error {
+	f.mu.Lock()
+	_, ok := f.ports[port]
+	f.mu.Unlock()
+	if !ok {
+		return ctl.NoPort(port)
+	}
+	_, err := fmt.Fprintf(w, "%s %+v", port, s)
+	return err
 }
 
 // SetLink remembers what it is given.
