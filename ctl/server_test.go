@@ -234,6 +234,8 @@ func TestHTTP(t *testing.T) {
 		{"GET", "/v1/ports/web", "", 200, `{"name":"web","network":"blue","type":"tap","ifname":"web","netns":"","mac":"02:00:5e:00:00:01","mtu":1450,"vlan":"","listen":"","connect":"","state":"up","reason":"","rx_frames":0,"rx_bytes":0,"tx_frames":0,"tx_bytes":0,"drops":{}}`},
 		{"PUT", "/v1/ports/web/link", `{"to":{"delay":"20ms","loss":"1%"},"state":"down"}`, 204, ``},
 		{"PUT", "/v1/ports/web/link", `{"from":{"rate":"10mbit"}}`, 204, ``},
+		{"GET", "/v1/ports/db/capture", "", 404, `{"error":"no port \"db\" (see \"weft port ls\")"}`},
+		{"GET", "/v1/ports/web/capture?count=x", "", 400, `{"error":"count: \"x\" is no whole number"}`},
 		{"GET", "/v1/ports/web", "", 200, `{"name":"web","network":"blue","type":"tap","ifname":"web","netns":"","mac":"02:00:5e:00:00:01","mtu":1450,"vlan":"","listen":"","connect":"","state":"down","reason":"the link is set down","impair":{"to":{"delay":"20ms","loss":"1%"},"from":{"rate":"10mbit"}},"rx_frames":0,"rx_bytes":0,"tx_frames":0,"tx_bytes":0,"drops":{}}`},
 		{"PUT", "/v1/ports/db/link", `{"state":"up"}`, 404, `{"error":"no port \"db\" (see \"weft port ls\")"}`},
 		{"PUT", "/v1/ports/web/link", `{"state":"sideways"}`, 400, `{"error":"link: state: \"sideways\" is no state of a link (want up or down)"}`},
