@@ -207,14 +207,14 @@ func macText(b []byte) string {
 }
 
 func flagText(t *layers.TCP) string {
-	s := ""
+	var s strings.Builder
 	for _, f := range []struct {
 		on   bool
 		word string
 	}{{t.SYN, "S"}, {t.FIN, "F"}, {t.RST, "R"}, {t.PSH, "P"}, {t.ACK, "."}, {t.URG, "U"}, {t.ECE, "E"}, {t.CWR, "W"}} {
 		if f.on {
-			s += f.word
+			s.WriteString(f.word)
 		}
 	}
-	return s
+	return s.String()
 }
