@@ -52,7 +52,7 @@ func zoo(tb testing.TB) [][]byte {
 		four, six := eth(layers.EthernetTypeIPv4, tags...), eth(layers.EthernetTypeIPv6, tags...)
 		add(append(four, ip4(layers.IPProtocolTCP, 0), tcp, body)...)
 		add(append(four, ip4(layers.IPProtocolUDP, 0), udp, body)...)
-		add(append(four, ip4(layers.IPProtocolUDP, 100), body)...)
+		add(append(four, ip4(layers.IPProtocolUDP, 100), gopacket.Payload{0, 53, 0, 53}, body)...) // not its first fragment
 		add(append(four, ip4(layers.IPProtocolICMPv4, 0), body)...)
 		add(append(four, ip4(layers.IPProtocolIGMP, 0), body)...)
 		add(append(four, ip4(layers.IPProtocolOSPF, 0), body)...)

@@ -105,6 +105,7 @@ func TestInboundChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		from.send(500, 4)
+		synctest.Wait() // the reader sleeps for ten seconds
 		close(from.closed)
 		if err := <-ended; !errors.Is(err, os.ErrClosed) {
 			t.Errorf("%v", err)
