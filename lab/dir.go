@@ -37,6 +37,12 @@ func (d Dir) File(name string) string { return filepath.Join(string(d), name) }
 // RouterSocket is where the router of that name answers ctl's API.
 func (d Dir) RouterSocket(node string) string { return d.File(node + ".sock") }
 
+// Console is the socket of a virtual machine's serial console.
+func (d Dir) Console(node string) string { return d.File(node + ".tty") }
+
+// QEMU is the program that runs virtual machines.
+const QEMU = "qemu-system-x86_64"
+
 // base is where the user's labs are: beside the socket of a daemon. A user
 // whose session made no XDG_RUNTIME_DIR gets the directory that sessions make,
 // or one of their own in the directory for temporary files.

@@ -32,6 +32,9 @@ func Down(context.Context, string) error { return errLinux }
 // Exec is for Linux.
 func Exec(context.Context, Dir, ExecOptions) (int, error) { return 0, errLinux }
 
+// Console is for Linux.
+func Console(context.Context, Dir, string, *os.File, *os.File) error { return errLinux }
+
 func output(context.Context, Dir, string, []string) (int, string, error) { return 0, "", errLinux }
 
 func (d Dir) held() bool { return false }

@@ -37,6 +37,9 @@ func Up(ctx context.Context, t *topology.Topology, source []byte, report func(st
 	if err := netns.TUNUsable(); err != nil {
 		return err
 	}
+	if err := permitted(t); err != nil {
+		return err
+	}
 	d, err := dirOf(t.Name)
 	if err != nil {
 		return err
@@ -58,6 +61,22 @@ func Up(ctx context.Context, t *topology.Topology, source []byte, report func(st
 		return err
 	}
 	return d.start(ctx, lock, report)
+}
+
+// permitted looks whether this machine has what the nodes need.
+func permitted(t *topology.Topology) error {
+	for i := range t.Nodes {
+		switch n := &t.Nodes[i]; n.Kind {
+		case topology.VM:
+			if _, err := exec.LookPath(QEMU); err != nil && !n.Manual {
+				return ctl.Failed("node %s: there is no %s (apt-get install qemu-system-x86), or say manual: true and start one yourself", n.Name, QEMU)
+			}
+		case topology.Container, topology.Remote:
+			return ctl.Failed("node %s: nodes of kind %s are not supported yet", n.Name, n.Kind)
+		case topology.Host, topology.Router, topology.Switch:
+		}
+	}
+	return nil
 }
 
 // prepare removes what a killed lab left and writes what the daemon reads.

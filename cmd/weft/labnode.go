@@ -57,10 +57,15 @@ func (l *labs) shellCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "shell NODE",
 		Short:   "Open a shell in a node",
-		Long:    "Open a shell in a node: $SHELL, or /bin/sh.",
+		Long:    "Open a shell in a node: $SHELL, or /bin/sh. Of a virtual machine it is the serial\nconsole, which Ctrl-] leaves.",
 		Example: "  weft lab shell h1",
 		Args:    args("NODE"),
 		RunE: l.do(func(cmd *cobra.Command, args []string) error {
+			if d, err := lab.Pick(l.name); err == nil && isTerminal(os.Stdin) {
+				if _, err := os.Stat(d.Console(args[0])); err == nil {
+					return lab.Console(cmd.Context(), d, args[0], os.Stdin, os.Stdout)
+				}
+			}
 			return l.exec(cmd.Context(), args[0], []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh")}, true)
 		}),
 	}

@@ -151,3 +151,26 @@ func TestLabExamples(t *testing.T) {
 		}
 	}
 }
+
+// A virtual machine answers a namespace on the other end of its cable.
+func TestLabVM(t *testing.T) {
+	g := newGuest(t)
+	u := newLabUser(t, true)
+	dir := filepath.Join(u.home, "example")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for to, from := range map[string]string{
+		"vmlinuz": g.kernel, "initrd": g.initrd, "lab.yaml": filepath.Join(examples, "vm/lab.yaml"),
+	} {
+		data, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, to), data, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	u.up(filepath.Join(dir, "lab.yaml"), "vm")
+	t.Log("\n" + u.lab("test", "vm") + u.lab("inspect", "vm"))
+}

@@ -40,6 +40,9 @@ func (l *Lab) inspect(ctx context.Context) lab.Lab {
 			default:
 			}
 		}
+		if n.Kind == topology.VM {
+			l.describeVM(t, w, n, &row)
+		}
 		out.Nodes = append(out.Nodes, row)
 	}
 	ports := l.ports(ctx, routers)

@@ -41,6 +41,7 @@ type Lab struct {
 	wiring   *wiring
 	spaces   map[string]*space.Space
 	routers  map[string]*router
+	vms      map[string]*space.Process
 	vnis     *vnis
 }
 
@@ -98,6 +99,7 @@ func (l *Lab) apply(ctx context.Context, t *topology.Topology) ([]ctl.Change, er
 	a.step("%d links", len(t.Links))
 	a.applyLocal(ctx)
 	a.applyRouters(ctx)
+	a.startVMs()
 	a.setStates(ctx)
 	a.awaitTrunks(ctx)
 	l.mu.Lock()
@@ -176,6 +178,7 @@ func (a *applier) removeNodes() {
 			a.mu.Unlock()
 			defer s.Close() // when the switch has let go of its interfaces
 		}
+		a.stopVM(n.Name)
 		a.note(actRemove, "node", n.Name, nil)
 	}
 }

@@ -122,7 +122,7 @@ func newLab(d lab.Dir, name, version string, log zerolog.Logger) (*Lab, error) {
 		dir: d, log: log, started: time.Now(), node: n,
 		processes: space.NewProcesses(), stopReaping: make(chan struct{}), down: make(chan struct{}),
 		step:   func(string, ...any) {},
-		spaces: map[string]*space.Space{}, routers: map[string]*router{},
+		spaces: map[string]*space.Space{}, routers: map[string]*router{}, vms: map[string]*space.Process{},
 		vnis:     &vnis{byName: map[string]uint32{}},
 		topology: &topology.Topology{Name: name},
 		wiring:   &wiring{},

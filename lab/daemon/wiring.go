@@ -29,6 +29,8 @@ type wiring struct {
 	// ends has where each link end is a port; of a link to a switch, that is
 	// the end which is not the switch's.
 	ends map[topology.End]portAt
+	// sockets has where the port of a virtual machine waits for it.
+	sockets map[topology.End]string
 }
 
 // portAt is a port of a weft daemon.
@@ -64,7 +66,7 @@ func (v *vnis) of(name string) uint32 {
 // of namespaces and sockets.
 func wire(t *topology.Topology, v *vnis, dir lab.Dir) *wiring {
 	r := &wirer{t: t, vnis: v, dir: dir, w: &wiring{
-		local: ctl.Config{Name: t.Name}, routers: map[string]ctl.Config{}, ends: map[topology.End]portAt{},
+		local: ctl.Config{Name: t.Name}, routers: map[string]ctl.Config{}, ends: map[topology.End]portAt{}, sockets: map[topology.End]string{},
 	}}
 	for i := range t.Nodes {
 		switch n := &t.Nodes[i]; n.Kind {
@@ -235,6 +237,7 @@ func (r *wirer) port(e topology.End, at place, name string, l *topology.Link, b 
 		spec.MAC, spec.Address = known.MAC, known.Address
 	} else {
 		spec.Type, spec.Listen = ctl.TypeStream, r.socket(e)
+		r.w.sockets[e] = spec.Listen
 	}
 	r.add(e, at, spec)
 }

@@ -194,7 +194,7 @@ func (r *reader) nodeFields(v value, n *Node, own bool) {
 	}
 	r.fields(v, readers{
 		"kind":             func(value) {},
-		"address":          only(func(v value) { r.addresses(v, n) }, Host, Router, Container),
+		"address":          only(func(v value) { r.addresses(v, n) }, Host, Router, VM, Container), // of a VM what it gives itself
 		"mac":              only(func(v value) { r.macs(v, n) }, Host, Router, VM, Container),
 		"exec":             only(r.addText(&n.Exec), Host, Router, Container),
 		"env":              only(func(v value) { r.env(v, n) }, Host, Router, Container),
