@@ -1,0 +1,256 @@
+package topology
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"weft/ctl"
+	"weft/impair"
+)
+
+// whole has every key that hosts, switches, routers, links and tests take.
+const whole = `
+name: whole
+prefix: ""            # containerlab's, without a meaning here
+mgmt: {network: x}
+topology:
+  defaults: {kind: host, env: {A: b}}
+  kinds:
+    router: {exec: [sysctl -w net.ipv4.ip_forward=1]}
+  nodes:
+    h1:
+      address: {lo: 10.9.0.1/32, eth1: [10.0.0.1/24, "fd00::1/64"]}
+      mac: {eth1: "02:00:00:00:00:01"}
+      exec: [ip route add default via 10.0.0.2]
+      labels: {role: client}
+    h2:
+    r1:
+      kind: router
+      vtep: 10.1.0.1:4790
+      address: {wan: 10.1.0.1/30}
+      networks: {blue: {vni: 42, mtu: 1400, age: 5m, ports: [p1]}}
+      peers: [r2, {address: 10.1.0.9, networks: [blue]}]
+    r2: {kind: router, vtep: {address: 10.1.0.2, port: 4791}, address: {wan: 10.1.0.2/30}}
+    sw: {kind: bridge, mtu: 9000, forward_reserved: true}
+  links:
+    - endpoints: ["h1:eth1", "r1:p1"]
+      mtu: 1400
+      impair: {delay: 20ms, loss: 1%, seed: 7}
+    - endpoints: ["r1:wan", "r2:wan"]
+      impair: {a-to-b: {rate: 10mbit}}
+      state: down
+    - endpoints: ["h2:eth1", sw]
+    - type: veth
+      endpoints:
+        - {node: h2, interface: eth2, mac: "02:00:00:00:00:02", ipv4: 10.5.0.1/24}
+        - {node: r2, interface: p1}
+tests:
+  - ping: {from: h1, to: h2, loss: "<3%", rtt: "20ms..30ms", count: 50, interval: 10ms, size: 100, within: 5s}
+  - name: named
+    exec: {node: h1, run: "true", expect: fail}
+  - link: {end: "h2:eth1", state: down, impair: {}}
+`
+
+func parse(t *testing.T, text string) *Topology {
+	t.Helper()
+	got, err := Parse("lab.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestWhole(t *testing.T) {
+	got := parse(t, whole)
+	want := &Topology{
+		Name: "whole",
+		Nodes: []Node{
+			{
+				Name: "h1", Kind: Host, Env: []string{"A=b"}, Exec: []string{"ip route add default via 10.0.0.2"},
+				Interfaces: []Interface{
+					{Name: "lo", Address: []string{"10.9.0.1/32"}},
+					{Name: "eth1", Address: []string{"10.0.0.1/24", "fd00::1/64"}, MAC: "02:00:00:00:00:01"},
+				},
+			},
+			{
+				Name: "h2", Kind: Host, Env: []string{"A=b"},
+				Interfaces: []Interface{{Name: "eth2", Address: []string{"10.5.0.1/24"}, MAC: "02:00:00:00:00:02"}},
+			},
+			{
+				Name: "r1", Kind: Router, Env: []string{"A=b"}, Exec: []string{"sysctl -w net.ipv4.ip_forward=1"},
+				Interfaces: []Interface{{Name: "wan", Address: []string{"10.1.0.1/30"}}},
+				VTEP:       &ctl.VTEPSpec{Address: "10.1.0.1", Port: 4790},
+				Networks:   []Network{{NetworkSpec: ctl.NetworkSpec{Name: "blue", VNI: 42, MTU: 1400, AgeSeconds: 300}, Ports: []string{"p1"}}},
+				Peers:      []ctl.PeerSpec{{Address: "10.1.0.2", Port: 4791}, {Address: "10.1.0.9", Networks: []string{"blue"}}},
+			},
+			{
+				Name: "r2", Kind: Router, Env: []string{"A=b"}, Exec: []string{"sysctl -w net.ipv4.ip_forward=1"},
+				Interfaces: []Interface{{Name: "wan", Address: []string{"10.1.0.2/30"}}},
+				VTEP:       &ctl.VTEPSpec{Address: "10.1.0.2", Port: 4791},
+				Networks:   []Network{{NetworkSpec: ctl.NetworkSpec{Name: "lan", VNI: 1}, Ports: []string{"p1"}}},
+			},
+			{Name: "sw", Kind: Switch, MTU: 9000, ForwardReserved: true},
+		},
+		Links: []Link{
+			{
+				A: End{"h1", "eth1"}, B: End{"r1", "p1"}, MTU: 1400,
+				ImpairAB: impair.Spec{Delay: 20 * time.Millisecond, Loss: 0.01, Seed: 7},
+				ImpairBA: impair.Spec{Delay: 20 * time.Millisecond, Loss: 0.01, Seed: 7},
+			},
+			{A: End{"r1", "wan"}, B: End{"r2", "wan"}, Down: true, ImpairAB: impair.Spec{Rate: 10_000_000}},
+			{A: End{"h2", "eth1"}, B: End{"sw", "h2-eth1"}},
+			{A: End{"h2", "eth2"}, B: End{"r2", "p1"}},
+		},
+		Tests: []Test{
+			{Ping: &PingTest{
+				From: "h1", To: "h2", Count: 50, Size: 100, Interval: 10 * time.Millisecond, Within: 5 * time.Second,
+				Loss: &Span{High: 0.03, HighOpen: true, Text: "<3%"},
+				RTT:  &Span{Low: 0.02, High: 0.03, Text: "20ms..30ms"},
+			}},
+			{Name: "named", Exec: &ExecTest{Node: "h1", Run: "true", Expect: "fail"}},
+			{Link: &LinkStep{End: End{"h2", "eth1"}, State: "down", Impair: &impair.Spec{}}},
+		},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("topology differs (-want +got):\n%s", d)
+	}
+}
+
+// What is saved reads back the same.
+func TestMarshal(t *testing.T) {
+	want := parse(t, whole)
+	got := parse(t, string(want.Marshal()))
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("saved and read again (-want +got):\n%s\n%s", d, want.Marshal())
+	}
+}
+
+// bad is what stands below "name: x\ntopology:\n" and the error behind
+// "lab.yaml:".
+var bad = []struct{ in, want string }{
+	{"  nodes: {a: {kind: srl}}", `3: topology.nodes.a.kind: unknown kind "srl" (want one of host, router, switch, vm, container, remote; linux is taken for container, bridge for switch)`},
+	{"  nodes:\n    a: {knd: host}", `4: topology.nodes.a.knd: unknown key (want one of address, append,`},
+	{"  nodes:\n    a: {vtep: 10.0.0.1}", `4: topology.nodes.a.vtep: a node of kind host has no such key`},
+	{"  nodes: {a: }\n  lnks: []", `4: topology.lnks: unknown key (want one of defaults, kinds, links, nodes)`},
+	{"  nodes: {a: }\ntest: []", `4: test: unknown key (want one of name, tests, topology)`},
+	{"  nodes: {a.b: }", `3: topology.nodes.a.b: "a.b" is not a node's name (want`},
+	{"  nodes: {a: , a: }", `3: topology.nodes.a: is there twice`},
+	{links(`{endpoints: ["a:e", "x:e"]}`), `5: topology.links[0]: there is no node "x"`},
+	{links(`{endpoints: ["a:e", "b"]}`), `5: topology.links[0]: "b" names no interface`},
+	{links(`{endpoints: ["a:e"]}`), `5: topology.links[0]: a link has two endpoints, this one has 1`},
+	{links(`{endpoints: ["a:e", "a:e"]}`), `5: topology.links[0]: a:e is an end of the link in line 5 already`},
+	{links(`{endpoints: ["a:e", "b:e"]}`, `{endpoints: ["b:f", "a:e"]}`), `6: topology.links[1]: a:e is an end of the link in line 5 already`},
+	{links(`{endpoints: ["a:lo", "b:e"]}`), `5: topology.links[0]: a:lo: lo is every host's own`},
+	{links(`{endpoints: ["a:0123456789abcdef", "b:e"]}`), `5: topology.links[0]: a:0123456789abcdef: "0123456789abcdef" is longer than the 15 characters`},
+	{links(`{endpoints: ["a:e", "b:e"], mtu: 10}`), `5: topology.links[0].mtu: 10 is out of range (want 576 to 65535)`},
+	{links(`{endpoints: ["a:e", "b:e"], state: no}`), `5: topology.links[0].state: "no" is not a state (want up or down)`},
+	{links(`{endpoints: ["a:e", "b:e"], impair: {dely: 1ms}}`), `5: topology.links[0].impair.dely: unknown key (want one of burst, corrupt, delay,`},
+	{links(`{endpoints: ["a:e", "b:e"], impair: {delay: 1}}`), `5: topology.links[0].impair.delay: `},
+	{links(`{endpoints: ["a:e", "b:e"], type: macvlan}`), `5: topology.links[0].type: links of type "macvlan" are not supported`},
+	{"  nodes: {a: {address: {e: 10.0.0.1/24}}}", `3: topology.nodes.a.address.e: no link ends at a:e`},
+	{"  nodes: {a: {address: {e: 10.0.0.1}}}", `3: topology.nodes.a.address.e: "10.0.0.1" is not an address with its prefix length`},
+	{
+		"  nodes:\n    a: {address: {e: 10.0.0.1/24}}\n    b: {address: {e: 10.0.0.1/24}}\n  links: [{endpoints: [\"a:e\", \"b:e\"]}]",
+		`5: topology.nodes.b.address.e: 10.0.0.1 is the address of a:e already, in the same Ethernet`,
+	},
+	{"  nodes: {r: {kind: router, peers: [q]}}", `3: topology.nodes.r.peers: "q" is neither an address nor a router of this lab`},
+	{"  nodes: {r: {kind: router, vtep: 10.0.0.1}}", `3: topology.nodes.r: vtep 10.0.0.1 is the address of none of its interfaces`},
+	{"  nodes: {r: {kind: router, networks: {x: {vni: 1, ports: [p]}}}}", `3: topology.nodes.r.networks.x: no link ends at r:p`},
+	{"  nodes: {v: {kind: vm}}", `3: topology.nodes.v: a vm needs an image or a kernel`},
+	{"  nodes: {a: }\ntests: [{ping: {from: b, to: 10.0.0.1}}]", `4: tests[0]: there is no node "b"`},
+	{"  nodes: {a: }\ntests: [{ping: {from: a, to: c}}]", `4: tests[0]: "c" is neither an address nor a node`},
+	{"  nodes: {a: }\ntests: [{ping: {from: a, to: 10.0.0.1, loss: 3}}]", `4: tests[0].ping.loss: "3" is not a share (want one such as 0.5%)`},
+	{"  nodes: {a: }\ntests: [{exec: {node: a}}]", `4: tests[0].exec: run is missing`},
+	{"  nodes: {a: }\ntests: [{}]", `4: tests[0]: a test is one of ping, exec and link`},
+	{"  nodes: {a: &x {kind: host}}", `3: anchors, aliases and merge keys are not supported`},
+	{"  nodes: {a: [}", `3: not YAML: `},
+}
+
+func links(list ...string) string {
+	return "  nodes: {a: , b: }\n  links:\n    - " + strings.Join(list, "\n    - ")
+}
+
+func TestBad(t *testing.T) {
+	for _, c := range bad {
+		_, err := Parse("lab.yaml", []byte("name: x\ntopology:\n"+c.in+"\n"))
+		if err == nil || !strings.HasPrefix(err.Error(), "lab.yaml:"+c.want) {
+			t.Errorf("%q:\n got %v\nwant lab.yaml:%s", c.in, err, c.want)
+		}
+	}
+}
+
+// All that is wrong is told at once, as somebody who brings a file of another
+// program wants it.
+func TestAllProblems(t *testing.T) {
+	_, err := Parse("lab.yaml", []byte("name: x\nfoo: 1\ntopology:\n  nodes:\n    a: {kind: srl}\n    b: {bar: 1}\n"))
+	p, ok := errors.AsType[*Problems](err)
+	if !ok || len(p.Lines) != 3 {
+		t.Fatalf("want three problems: %v", err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, in := range []string{"", "-a", "a/b", "..", strings.Repeat("a", 33), "a b"} {
+		if NameProblem(in) == "" {
+			t.Errorf("%q is taken for a lab's name", in)
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for _, c := range []struct {
+		text    string
+		in, out []float64
+	}{
+		{"<3%", []float64{0, 0.029}, []float64{0.03, 1}},
+		{"<=3%", []float64{0, 0.03}, []float64{0.031}},
+		{">50%", []float64{0.51, 1}, []float64{0.5}},
+		{"1%..2%", []float64{0.01, 0.02}, []float64{0.009, 0.021}},
+		{"0%", []float64{0}, []float64{0.001}},
+		{"100%", []float64{1}, []float64{0.99}},
+	} {
+		s, err := parseSpan(c.text, 1, parseShare)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range c.in {
+			if !s.Contains(v) {
+				t.Errorf("%s does not contain %v", c.text, v)
+			}
+		}
+		for _, v := range c.out {
+			if s.Contains(v) {
+				t.Errorf("%s contains %v", c.text, v)
+			}
+		}
+	}
+	for _, text := range []string{"", "<", "3", "x%", "2%..1%", "101%", "nan%"} {
+		if s, err := parseSpan(text, 1, parseShare); err == nil {
+			t.Errorf("%q is taken for %+v", text, s)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(whole))
+	for _, c := range bad {
+		f.Add([]byte("name: x\ntopology:\n" + c.in + "\n"))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := Parse("lab.yaml", data)
+		if err != nil {
+			return
+		}
+		again, err := Parse("again.yaml", got.Marshal())
+		if err != nil {
+			t.Fatalf("saved, it does not read: %v\n%s", err, got.Marshal())
+		}
+		if d := cmp.Diff(got, again); d != "" {
+			t.Fatalf("saved and read again (-want +got):\n%s", d)
+		}
+	})
+}
