@@ -70,6 +70,27 @@ func (c *Client) SetLink(ctx context.Context, change LinkChange) error {
 	return c.do(ctx, http.MethodPut, "/v1/links/"+url.PathEscape(change.End.String()), change, nil)
 }
 
+// Port finds where a link end is a port: its own, or the one at the other end
+// of its link, where the end is a switch's or a router's.
+func (c *Client) Port(ctx context.Context, e topology.End) (Port, error) {
+	l, err := c.Inspect(ctx)
+	if err != nil {
+		return Port{}, err
+	}
+	for _, link := range l.Links {
+		if link.A != e && link.B != e || len(link.Ports) == 0 {
+			continue
+		}
+		for _, p := range link.Ports {
+			if p.End == e {
+				return p, nil
+			}
+		}
+		return link.Ports[0], nil
+	}
+	return Port{}, ctl.NotFound("no link ends at %s (see \"weft lab inspect\")", e)
+}
+
 // Ping sends echo requests from a node.
 func (c *Client) Ping(ctx context.Context, r PingRequest) (p PingResult, err error) {
 	err = c.do(ctx, http.MethodPost, "/v1/ping", r, &p)

@@ -18,8 +18,7 @@ import (
 )
 
 func (a *app) captureCmd() *cobra.Command {
-	var spec ctl.CaptureSpec
-	var file string
+	var o captureOptions
 	cmd := &cobra.Command{
 		Use:   "capture PORT [FILTER...]",
 		Short: "Show or save what passes a port",
@@ -36,26 +35,38 @@ bytes pipe into tcpdump.`,
   weft capture web -w - | tcpdump -n -r -
   weft capture web -w - | wireshark -k -i -`,
 		Args: func(cmd *cobra.Command, given []string) error { return args("PORT")(cmd, given[:min(len(given), 1)]) },
-		PreRunE: func(cmd *cobra.Command, _ []string) error {
-			if spec.SnapLen < 0 || spec.Count < 0 {
-				return &usageError{cmd, errors.New("capture: --snaplen and --count want positive numbers")}
-			}
-			if file == "-" && isatty.IsTerminal(os.Stdout.Fd()) {
-				return &usageError{cmd, errors.New("capture: -w - would fill the terminal with binary data (pipe it into a program, or leave -w out)")}
-			}
-			return nil
-		},
+		PreRunE: o.check,
 		RunE: a.call(func(ctx context.Context, c *ctl.Client, args []string) error {
-			spec.Filter = strings.Join(args[1:], " ")
-			return a.capture(ctx, c, args[0], spec, file)
+			o.spec.Filter = strings.Join(args[1:], " ")
+			return a.capture(ctx, c, args[0], o.spec, o.file)
 		}),
 		ValidArgsFunction: a.complete(portNames),
 	}
-	f := cmd.Flags()
-	f.StringVarP(&file, "write", "w", "", "write pcapng to the `file`, - for standard output")
-	f.IntVar(&spec.SnapLen, "snaplen", 0, "keep only the first `N` bytes of a frame")
-	f.IntVarP(&spec.Count, "count", "c", 0, "end after `N` frames")
+	o.flags(cmd)
 	return cmd
+}
+
+// captureOptions are the flags of weft capture and of weft lab capture.
+type captureOptions struct {
+	spec ctl.CaptureSpec
+	file string
+}
+
+func (o *captureOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "write", "w", "", "write pcapng to the `file`, - for standard output")
+	f.IntVar(&o.spec.SnapLen, "snaplen", 0, "keep only the first `N` bytes of a frame")
+	f.IntVarP(&o.spec.Count, "count", "c", 0, "end after `N` frames")
+}
+
+func (o *captureOptions) check(cmd *cobra.Command, _ []string) error {
+	if o.spec.SnapLen < 0 || o.spec.Count < 0 {
+		return &usageError{cmd, errors.New("capture: --snaplen and --count want positive numbers")}
+	}
+	if o.file == "-" && isatty.IsTerminal(os.Stdout.Fd()) {
+		return &usageError{cmd, errors.New("capture: -w - would fill the terminal with binary data (pipe it into a program, or leave -w out)")}
+	}
+	return nil
 }
 
 // capture runs until ctx ends, the port goes or there is enough, and then says

@@ -36,7 +36,7 @@ func (a *app) labCmd() *cobra.Command {
 	l := &labs{app: a}
 	cmd := groupCmd("lab", "Run a network of hosts, switches and routers from one file",
 		l.upCmd(), l.downCmd(), l.lsCmd(), l.inspectCmd(), l.execCmd(), l.shellCmd(),
-		l.linkCmd(), l.graphCmd(), l.testCmd(), l.applyCmd(), l.saveCmd(), l.daemonCmd())
+		l.linkCmd(), l.captureCmd(), l.graphCmd(), l.testCmd(), l.applyCmd(), l.saveCmd(), l.daemonCmd())
 	cmd.PersistentFlags().StringVarP(&l.name, "lab", "l", "", "`name` of the lab (default: the only one that runs)")
 	return cmd
 }

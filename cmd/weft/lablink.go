@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -149,6 +150,42 @@ func (l *labs) linkRmCmd() *cobra.Command {
 			return l.onLab(cmd.Context(), func(ctx context.Context, c *lab.Client) error { return c.RemoveLink(ctx, e) })
 		}),
 	}
+}
+
+func (l *labs) captureCmd() *cobra.Command {
+	var o captureOptions
+	cmd := &cobra.Command{
+		Use:   "capture NODE:INTERFACE [FILTER...]",
+		Short: "Show or save what passes a link end",
+		Long: `Show the frames that pass a link end in both directions, a line each, or save
+them as pcapng with -w. They are seen as the node's own interface sees them. The
+filter has tcpdump's syntax, as that of weft capture has.`,
+		Example: `  weft lab capture h1:eth1
+  weft lab capture h1:eth1 -w - icmp or arp | tcpdump -n -r -
+  weft lab capture h1:eth1 -w - | wireshark -k -i -`,
+		Args: func(cmd *cobra.Command, given []string) error {
+			return args("NODE:INTERFACE")(cmd, given[:min(len(given), 1)])
+		},
+		PreRunE: o.check,
+		RunE: l.do(func(cmd *cobra.Command, args []string) error {
+			e, err := endOf(args[0])
+			if err != nil {
+				return err
+			}
+			o.spec.Filter = strings.Join(args[1:], " ")
+			return l.onLab(cmd.Context(), func(ctx context.Context, c *lab.Client) error {
+				port, err := c.Port(ctx, e)
+				if err != nil {
+					return err
+				}
+				daemon := ctl.Dial(port.Socket)
+				defer daemon.Close()
+				return l.capture(ctx, daemon, port.Name, o.spec, o.file)
+			})
+		}),
+	}
+	o.flags(cmd)
+	return cmd
 }
 
 func (l *labs) applyCmd() *cobra.Command {
