@@ -34,7 +34,7 @@ bytes pipe into tcpdump.`,
   weft capture web -w web.pcapng --count 1000 tcp port 80
   weft capture web -w - | tcpdump -n -r -
   weft capture web -w - | wireshark -k -i -`,
-		Args: func(cmd *cobra.Command, given []string) error { return args("PORT")(cmd, given[:min(len(given), 1)]) },
+		Args:    func(cmd *cobra.Command, given []string) error { return args("PORT")(cmd, given[:min(len(given), 1)]) },
 		PreRunE: o.check,
 		RunE: a.call(func(ctx context.Context, c *ctl.Client, args []string) error {
 			o.spec.Filter = strings.Join(args[1:], " ")

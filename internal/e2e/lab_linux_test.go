@@ -33,7 +33,15 @@ const ordinaryUser = 65534
 // newLabUser gives the user that the test runs as, or an ordinary one.
 func newLabUser(t *testing.T, ordinary bool) *labUser {
 	t.Helper()
-	netnstest.NewHost(t, "probe") // skips where namespaces are not permitted
+	netnstest.NewHost(t, "probe")                 // skips where namespaces are not permitted
+	for _, tool := range []string{"ip", "ping"} { // the labs' own files use them
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
 	_, cli := binaries(t)
 	home, err := os.MkdirTemp("", "lab")
 	if err != nil {

@@ -1,0 +1,213 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"weft/internal/netnstest"
+	"weft/lab"
+)
+
+// file writes a lab's file.
+func (u *labUser) file(name, text string) string {
+	u.t.Helper()
+	path := filepath.Join(u.home, name+".yaml")
+	if err := os.WriteFile(path, []byte("name: "+name+"\n"+text), 0o644); err != nil {
+		u.t.Fatal(err)
+	}
+	return path
+}
+
+// fails runs a command that must fail with one line that holds the words.
+func (u *labUser) fails(words string, args ...string) {
+	u.t.Helper()
+	out, errOut, code := u.try(args...)
+	if code != 1 || !strings.Contains(errOut, words) || strings.Count(errOut, "\n") != 1 {
+		u.t.Errorf("weft lab %s: exit %d, %q, %q; want exit 1 and a line with %q", strings.Join(args, " "), code, out, errOut, words)
+	}
+}
+
+// gone checks that a lab has left nothing in the user's directory.
+func (u *labUser) gone(name string) {
+	u.t.Helper()
+	left, _ := filepath.Glob(filepath.Join(u.home, "weft/lab", name, "*"))
+	left2, _ := filepath.Glob("/run/weft/lab/" + name)
+	if len(left)+len(left2) > 0 {
+		u.t.Errorf("lab %s has left %v %v", name, left, left2)
+	}
+}
+
+const pairText = `
+topology:
+  nodes:
+    h1: {address: {eth1: 10.0.0.1/24}}
+    h2: {address: {eth1: 10.0.0.2/24}}
+  links:
+    - endpoints: ["h1:eth1", "h2:eth1"]
+`
+
+// processes are the arguments of all that run, a line each.
+func processes(t *testing.T) string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all bytes.Buffer
+	for _, f := range files {
+		if text, err := os.ReadFile(f); err == nil { // else it ended
+			all.Write(bytes.ReplaceAll(text, []byte{0}, []byte{' '}))
+			all.WriteByte('\n')
+		}
+	}
+	return all.String()
+}
+
+// A lab whose daemon is killed takes everything with it but files, which the
+// next command clears.
+func TestLabKilled(t *testing.T) {
+	u := newLabUser(t, false)
+	const marker = "86397" // seconds that nobody else sleeps
+	file := u.file("killed", pairText)
+	u.up(file, "killed")
+	u.fails("is running already", "up", file)
+	u.lab("exec", "h1", "--", "sh", "-c", "sleep "+marker+" >/dev/null 2>&1 &")
+	if !strings.Contains(processes(t), "sleep "+marker) {
+		t.Fatal("the process in the node does not run")
+	}
+	for _, next := range []string{"up", "down"} {
+		var list []lab.Summary
+		if err := json.Unmarshal([]byte(u.lab("ls", "--json")), &list); err != nil || len(list) != 1 || list[0].State != lab.StateUp {
+			t.Fatalf("%v %+v", err, list)
+		}
+		if err := syscall.Kill(list[0].PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		netnstest.Poll(t, patience, func() bool { return strings.Contains(u.lab("ls"), "dead") }, "ls shows the lab as dead")
+		netnstest.Poll(t, patience, func() bool { return !strings.Contains(processes(t), "sleep "+marker) }, "its processes are gone")
+		if next == "up" {
+			u.lab("up", file)
+			u.lab("exec", "h1", "--", "true")
+		} else {
+			u.lab("down", "killed")
+		}
+	}
+	u.gone("killed")
+}
+
+// What cannot be made whole is not made.
+func TestLabFailsWhole(t *testing.T) {
+	u := newLabUser(t, false)
+	u.fails("no such file", "up", "nowhere.yaml")
+	u.fails("unknown kind", "up", u.file("kind", "topology: {nodes: {a: {kind: b}}}\n"))
+	u.fails("image: stat", "up", u.file("image", "topology: {nodes: {a: {kind: vm, image: none.qcow2}}}\n"))
+	u.fails(`exec "echo why; exit 7": exit code 7: why`, "up", u.file("half", pairText+"  defaults: {exec: [echo why; exit 7]}\n"))
+	u.gone("half")
+	u.fails("there is no lab", "down", "half")
+	u.fails("no lab is running", "test")
+}
+
+// Ctrl-C ends a lab that is not up yet.
+func TestLabInterrupted(t *testing.T) {
+	u := newLabUser(t, false)
+	const marker = "86398"
+	file := u.file("slow", pairText+"  defaults: {exec: [sleep "+marker+"]}\n")
+	cmd := exec.Command(u.bin, "lab", "up", file)
+	var errOut bytes.Buffer
+	cmd.Stderr = &errOut
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	netnstest.Poll(t, patience, func() bool { return strings.Contains(processes(t), "sleep "+marker) }, "the lab runs its commands")
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(errOut.String(), "interrupted") {
+		t.Errorf("%v: %s", err, errOut.String())
+	}
+	netnstest.Poll(t, patience, func() bool { return !strings.Contains(processes(t), "sleep "+marker) }, "its processes are gone")
+	u.gone("slow")
+}
+
+// A command in a node has the caller's input, signals and exit code.
+func TestLabExec(t *testing.T) {
+	u := newLabUser(t, false)
+	u.up(u.file("exec", pairText), "exec")
+	if out := u.lab("exec", "h1", "--", "hostname"); out != "h1\n" {
+		t.Errorf("hostname is %q", out)
+	}
+	if _, _, code := u.try("exec", "h1", "--", "sh", "-c", "exit 7"); code != 7 {
+		t.Errorf("exit code %d, want 7", code)
+	}
+	if _, errOut, code := u.try("exec", "h1", "--", "no-such-command"); code != 127 || !strings.Contains(errOut, "not found") {
+		t.Errorf("exit code %d, %q", code, errOut)
+	}
+	cat := exec.Command(u.bin, "lab", "exec", "h1", "--", "cat")
+	cat.Stdin = strings.NewReader("through\n")
+	if out, err := cat.Output(); err != nil || string(out) != "through\n" {
+		t.Errorf("cat: %q, %v", out, err)
+	}
+	wait := exec.Command(u.bin, "lab", "exec", "h1", "--", "sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done")
+	out, err := wait.StdoutPipe()
+	if err == nil {
+		err = wait.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 6)); err != nil {
+		t.Fatal(err)
+	}
+	if err := wait.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _ = wait.Wait(); wait.ProcessState.ExitCode() != 9 {
+		t.Errorf("after SIGTERM: %v, want exit code 9", wait.ProcessState)
+	}
+	u.fails(`no node "h3"`, "exec", "h3", "--", "true")
+}
+
+// A lab changes while it runs; links that stay lose no frame.
+func TestLabChanges(t *testing.T) {
+	u := newLabUser(t, false)
+	u.up(u.file("change", pairText), "change")
+	u.lab("link", "add", "h1:eth2", "h2:eth2", "--mtu", "9000", "--delay", "1ms")
+	if out := u.lab("inspect"); !strings.Contains(out, "delay 1ms") {
+		t.Errorf("inspect shows no delay:\n%s", out)
+	}
+	u.lab("exec", "h2", "--", "test", "-e", "/sys/class/net/eth2")
+	saved := filepath.Join(u.home, "saved.yaml")
+	u.lab("save", saved)
+	if out := u.lab("apply", saved); out != "nothing to change\n" {
+		t.Errorf("applying what was saved changes: %s", out)
+	}
+	u.lab("link", "rm", "h1:eth2")
+	if _, _, code := u.try("exec", "h2", "--", "test", "-e", "/sys/class/net/eth2"); code == 0 {
+		t.Error("the interface of a link that is gone is still there")
+	}
+	u.fails("an end of the link", "link", "add", "h1:eth1", "h2:eth3")
+
+	ping := exec.Command(u.bin, "lab", "exec", "h1", "--", "ping", "-q", "-i", "0.01", "-c", "200", "10.0.0.2")
+	var said bytes.Buffer
+	ping.Stdout = &said
+	if err := ping.Start(); err != nil {
+		t.Fatal(err)
+	}
+	more := strings.Replace(pairText, "  links:", "    h3: {kind: router}\n    h4: {address: {eth1: 10.1.0.1/24}}\n  links:\n    - endpoints: [\"h4:eth1\", \"h3:p1\"]", 1)
+	if out := u.lab("apply", u.file("change", more)); !strings.Contains(out, "+ node h4") {
+		t.Errorf("apply says %s", out)
+	}
+	u.lab("apply", u.file("change", pairText))
+	if err := ping.Wait(); err != nil || !strings.Contains(said.String(), " 0% packet loss") {
+		t.Errorf("a link that stayed: %v\n%s", err, said.String())
+	}
+	if out := u.lab("inspect"); strings.Contains(out, "h4") {
+		t.Errorf("h4 is still there:\n%s", out)
+	}
+}
