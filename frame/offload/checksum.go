@@ -20,6 +20,10 @@ func Sum(b []byte, initial uint64) uint64 {
 	// word (RFC 1071 section 2B), hence loads in the order that is free on
 	// the machines of today and one swap at the end.
 	var s, c uint64
+	if hasWide && len(b) >= 256 { // for less the call costs more than it saves
+		n := len(b) &^ 63
+		s, b = sumWide(b[:n]), b[n:]
+	}
 	for len(b) >= 64 {
 		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b), 0)
 		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[8:]), c)
