@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -294,7 +295,11 @@ func TestApplySockets(t *testing.T) {
 	if out := apply("{type: dgram, listen: unix:" + dir + "/a, connect: unix:" + dir + "/b}"); !strings.HasPrefix(out, want) {
 		t.Error(out)
 	}
-	if _, err := m.receive(); err == nil {
+	var err error
+	for err == nil { // what was flooded to the old port comes first
+		_, err = m.receive()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the connection of the old port lives")
 	}
 	if err := os.WriteFile(file, []byte("networks:\n  blue:\n    vni: 42\n    ports:\n      a: "+stream+"\n      b: "+stream+"\n"), 0o600); err != nil {
