@@ -91,16 +91,25 @@ func (m *Mirror) Rx(rx Rx) Rx { return &mirrorRx{rx, m} }
 
 func (r *mirrorRx) ReadBatch(b *frame.Batch) error {
 	err := r.rx.ReadBatch(b)
-	if taps := r.m.taps.Load(); taps != nil && err == nil {
-		now := time.Now()
-		bufs := b.Bufs()
-		for i := range bufs {
-			for _, t := range *taps {
-				t.see(&bufs[i], Inbound, now)
-			}
-		}
+	if err == nil {
+		r.m.Show(b)
 	}
 	return err
+}
+
+// Show shows what a queue gave.
+func (m *Mirror) Show(b *frame.Batch) {
+	taps := m.taps.Load()
+	if taps == nil {
+		return
+	}
+	now := time.Now()
+	bufs := b.Bufs()
+	for i := range bufs {
+		for _, t := range *taps {
+			t.see(&bufs[i], Inbound, now)
+		}
+	}
 }
 
 // mirrorPort shows what is written to a port.

@@ -194,6 +194,9 @@ type Config struct {
 	Networks []NetworkSpec `json:"networks,omitempty"`
 	Ports    []PortSpec    `json:"ports,omitempty"`
 	Offload  *OffloadSpec  `json:"offload,omitempty"`
+	// Workers is how many threads switch frames; 0 is one for every two
+	// processors.
+	Workers int `json:"workers,omitempty"`
 }
 
 // VTEPSpec is the daemon's own tunnel end.
@@ -202,6 +205,10 @@ type VTEPSpec struct {
 	Port    uint16 `json:"port,omitempty"`   // 4789 when 0
 	Strict  bool   `json:"strict,omitempty"` // drop frames with reserved VXLAN bits
 }
+
+// MaxWorkers bounds [Config].Workers: more threads than any machine has
+// processors for.
+const MaxWorkers = 1024
 
 // The values of an [OffloadSpec] field; "" is auto.
 const (
@@ -215,6 +222,11 @@ type OffloadSpec struct {
 	TAP string `json:"tap,omitempty"`
 	GSO string `json:"gso,omitempty"`
 	GRO string `json:"gro,omitempty"`
+	// Spin: a worker that has nothing to do looks again for a while before it
+	// sleeps.
+	Spin string `json:"spin,omitempty"`
+	// IOUring is for files of other versions: this one does not use io_uring.
+	IOUring string `json:"io_uring,omitempty"`
 }
 
 // Change is one thing that apply did. A failed change has Error set; apply

@@ -253,6 +253,8 @@ func (s OffloadSpec) Validate() error {
 		o.check("tap", offloadProblem(s.TAP, OffloadAuto, OffloadOff, OffloadPortable)),
 		o.check("gso", offloadProblem(s.GSO, OffloadAuto, OffloadOff)),
 		o.check("gro", offloadProblem(s.GRO, OffloadAuto, OffloadOff)),
+		o.check("spin", offloadProblem(s.Spin, OffloadAuto, OffloadOff)),
+		o.check("io_uring", offloadProblem(s.IOUring, OffloadAuto, OffloadOff)),
 	)
 }
 

@@ -39,6 +39,13 @@ type Inbound struct {
 // NewInbound puts a perfect link before a queue.
 func NewInbound(rx Rx) *Inbound { return &Inbound{rx: rx, newWaker: newWaker} }
 
+// Rx is the queue.
+func (i *Inbound) Rx() Rx { return i.rx }
+
+// Perfect reports that the queue may be read in place of the Inbound. A batch
+// that is read while that changes passes as before.
+func (i *Inbound) Perfect() bool { return !i.active.Load() }
+
 // Set changes the conditions. Frames on their way stay on it.
 func (i *Inbound) Set(s Spec) error {
 	i.line.mu.Lock()

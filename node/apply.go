@@ -45,6 +45,9 @@ func (n *Node) checkFixed(c ctl.Config) error {
 	if c.Offload != nil && *c.Offload != n.offload {
 		return ctl.Conflict("offload: differs from what this daemon was started with; %s", restart)
 	}
+	if c.Workers != 0 && c.Workers != n.workers.count() {
+		return ctl.Conflict("workers: this daemon has %d; %s", n.workers.count(), restart)
+	}
 	if c.Name != "" && c.Name != n.name {
 		return ctl.Conflict("name: this daemon's is %q; %s", n.name, restart)
 	}

@@ -73,7 +73,7 @@ type carrier interface {
 // attach puts a device behind the link and gives what the switch writes to.
 // What it reads is in.
 func (l *link) attach(d device) (vswitch.Port, error) {
-	in := impair.NewInbound(l.mirror.Rx(d.Rx()))
+	in := impair.NewInbound(mirrored(d.Rx(), l.mirror))
 	if err := setInbound(in, l.both.From, l.down); err != nil {
 		in.Close()
 		return nil, err

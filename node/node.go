@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -33,6 +34,7 @@ type Node struct {
 	offload ctl.OffloadSpec
 	vtepOpt ctl.VTEPSpec // as asked for; Address "" is no VTEP
 	sw      *vswitch.Switch
+	workers *workers
 	vtep    *tunnel.VTEP // nil is no VTEP
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -73,6 +75,10 @@ func New(c ctl.Config, version string, log zerolog.Logger) (*Node, error) {
 			return nil, err
 		}
 	}
+	var err error
+	if n.workers, err = newWorkers(n.sw, c.Workers, n.offload.Spin == ctl.OffloadOff); err != nil {
+		return nil, errors.Join(err, n.closeVTEP())
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
 	n.running.Go(func() { n.sw.Run(ctx) })
@@ -107,7 +113,7 @@ func (n *Node) openVTEP(s ctl.VTEPSpec) error {
 }
 
 func (n *Node) serveTunnel() {
-	if err := n.sw.Serve(n.vtep.Rx(), frame.NoPort); err != nil {
+	if err := n.workers.serve(n.vtep.Rx(), frame.NoPort); err != nil {
 		n.log.Debug().Err(err).Msg("tunnel stopped")
 	}
 }
@@ -121,12 +127,18 @@ func (n *Node) Close() {
 	clear(n.ports)
 	n.mu.Unlock()
 	n.stop()
-	if n.vtep != nil {
-		if err := n.vtep.Close(); err != nil {
-			n.log.Warn().Err(err).Msg("close VTEP")
-		}
+	if err := n.closeVTEP(); err != nil {
+		n.log.Warn().Err(err).Msg("close VTEP")
 	}
 	n.running.Wait()
+	n.workers.close()
+}
+
+func (n *Node) closeVTEP() error {
+	if n.vtep == nil {
+		return nil
+	}
+	return n.vtep.Close()
 }
 
 func (n *Node) vtepText() string {
@@ -156,6 +168,7 @@ func (n *Node) Status(ctx context.Context) (ctl.Status, error) {
 // features tells what the kernel gave. What no port or VTEP has asked for yet
 // is not known and not listed. Callers hold mu.
 func (n *Node) features() []ctl.Feature {
+	const off = "turned off by the configuration"
 	list := []ctl.Feature{}
 	add := func(name string, on bool, reason string) {
 		if on {
@@ -173,7 +186,7 @@ func (n *Node) features() []ctl.Feature {
 		reason := "the kernel refused it"
 		switch n.offload.TAP {
 		case ctl.OffloadOff:
-			reason = "turned off by the configuration"
+			reason = off
 		case ctl.OffloadPortable:
 			reason = "the configuration asks for the portable TAP backend"
 		}
@@ -181,6 +194,8 @@ func (n *Node) features() []ctl.Feature {
 		add("tap_tso", f.TSO, reason)
 		add("tap_uso", f.USO, reason)
 	}
+	add("spin", n.workers.spin(), off)
+	add("io_uring", false, "not used by this version")
 	return list
 }
 

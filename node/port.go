@@ -30,6 +30,7 @@ type port struct {
 	mtu    int          // guarded by Node.mu
 	id     frame.PortID
 	sw     *vswitch.Switch
+	work   *workers
 	log    zerolog.Logger
 	source source
 	ctx    context.Context // ends when the port is to close
@@ -67,7 +68,7 @@ func (n *Node) addPort(s ctl.PortSpec, wait bool) error {
 		}
 	}
 	p := &port{
-		spec: s, mtu: n.portMTU(s), sw: n.sw, log: n.log.With().Str("port", s.Name).Logger(),
+		spec: s, mtu: n.portMTU(s), sw: n.sw, work: n.workers, log: n.log.With().Str("port", s.Name).Logger(),
 		done: make(chan struct{}),
 	}
 	if err := p.begin(n, wait); err != nil {
@@ -149,7 +150,7 @@ func (p *port) run(in *impair.Inbound) {
 				return
 			}
 		}
-		p.lose(p.sw.Serve(in, p.id))
+		p.lose(p.work.serveLink(in, p.id))
 		in = nil
 	}
 }

@@ -33,6 +33,14 @@ type Rx interface {
 	ReadBatch(b *frame.Batch) error
 }
 
+// Polled is a receive queue that also gives what it has without waiting.
+type Polled interface {
+	// PollBatch is ReadBatch, but leaves b empty where there is nothing. more
+	// reports that there may be frames that the queue's descriptor does not
+	// show.
+	PollBatch(b *frame.Batch) (more bool, err error)
+}
+
 // PortConfig is how a local port behaves.
 type PortConfig struct {
 	Name    string

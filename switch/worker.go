@@ -62,20 +62,51 @@ type worker struct {
 	tooBig  tooBigLimiter
 }
 
-// Serve reads rx until it fails and switches what it gives; the error is the
-// Rx's. Frames come from the port with the id, or, when that is NoPort, from
-// the remote VTEP that each frame names.
-func (s *Switch) Serve(rx Rx, id frame.PortID) error {
-	w := &worker{sw: s}
-	s.addWorker(w)
-	defer s.removeWorker(w)
+// Worker switches the frames of the queues that one thread serves. Not safe for
+// concurrent use; a switch may have any number of them.
+type Worker struct {
+	w     worker
+	batch frame.Batch
+}
 
-	batch := new(frame.Batch)
+// NewWorker gives a worker; it must be closed.
+func (s *Switch) NewWorker() *Worker {
+	w := &Worker{w: worker{sw: s}}
+	s.addWorker(&w.w)
+	return w
+}
+
+// Close removes the worker from the switch.
+func (w *Worker) Close() { w.w.sw.removeWorker(&w.w) }
+
+// Poll switches what rx has at present. Frames come from the port with the id,
+// or, when that is NoPort, from the remote VTEP that each frame names. It gives
+// what rx gave.
+func (w *Worker) Poll(rx Polled, id frame.PortID) (more bool, err error) {
+	more, err = rx.PollBatch(&w.batch)
+	if w.batch.Len() > 0 {
+		w.w.forward(&w.batch, id)
+	}
+	return more, err
+}
+
+// Read waits for what rx gives next and switches it as Poll does.
+func (w *Worker) Read(rx Rx, id frame.PortID) error {
+	err := rx.ReadBatch(&w.batch)
+	if err == nil {
+		w.w.forward(&w.batch, id)
+	}
+	return err
+}
+
+// Serve reads rx until it fails; the error is the Rx's.
+func (s *Switch) Serve(rx Rx, id frame.PortID) error {
+	w := s.NewWorker()
+	defer w.Close()
 	for {
-		if err := rx.ReadBatch(batch); err != nil {
+		if err := w.Read(rx, id); err != nil {
 			return err
 		}
-		w.forward(batch, id)
 	}
 }
 

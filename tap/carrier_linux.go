@@ -1,6 +1,10 @@
 package tap
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // SetCarrier plugs the cable in or pulls it out: without it the interface
 // reports NO-CARRIER and its host sends nothing (TUNSETCARRIER, Linux 5.0).
@@ -13,11 +17,10 @@ func (p *Port) SetCarrier(on bool) error {
 	if on {
 		value = 1
 	}
-	var err error
-	if cerr := q.conn.Control(func(fd uintptr) {
-		err = unix.IoctlSetPointerInt(int(fd), unix.TUNSETCARRIER, value)
-	}); cerr != nil {
-		return cerr
+	fd, ok := q.fd.Use()
+	if !ok {
+		return os.ErrClosed
 	}
-	return err
+	defer q.fd.Done()
+	return unix.IoctlSetPointerInt(fd, unix.TUNSETCARRIER, value)
 }

@@ -100,8 +100,8 @@ func (p *Port) openNative(c Config, name string) (string, error) {
 	if !c.NoOffload {
 		p.features = negotiate(fd)
 	}
-	p.dev, err = newQueue(fd, p.features)
-	return name, err
+	p.dev = newQueue(fd, p.features)
+	return name, nil
 }
 
 // attach makes the interface and gives the name that it got.

@@ -1,22 +1,28 @@
 package tap
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"weft/frame"
 	"weft/frame/offload"
+	"weft/internal/poll"
 )
 
-// arenaLen is the memory of one batch in bytes: 64 frames of 3 KB, or three
-// superframes. It stays in the second-level cache between kernel and switch.
-const arenaLen = 256 << 10
+const (
+	// enough, in bytes, is when a batch is passed on although it is not full: a
+	// superframe should be on its way while the next is read, and both in the
+	// cache.
+	enough = 32 << 10
+
+	// arenaLen is the memory of one batch in bytes: what is left of enough may
+	// be taken by a superframe.
+	arenaLen = enough + frame.Headroom + frame.MaxLen
+)
 
 // queue is a TAP's descriptor with the virtio header on.
 //
@@ -24,53 +30,66 @@ const arenaLen = 256 << 10
 // frame into the arena behind Headroom, where the tunnel will put its header.
 // Nothing is copied in user space.
 type queue struct {
-	file     *os.File
-	conn     syscall.RawConn
+	fd       *poll.FD
+	wait     *poll.Waiter // made by the first ReadBatch
 	features Features
 
 	arena []byte
 	hdr   [offload.VirtioLen]byte
 	iov   [2]unix.Iovec
-
-	batch  *frame.Batch
-	err    error
-	readFn func(fd uintptr) bool // q.read, bound once so that a read allocates nothing
 }
 
-func newQueue(fd int, f Features) (*queue, error) {
-	file := os.NewFile(uintptr(fd), tunPath)
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	q := &queue{file: file, conn: conn, features: f, arena: make([]byte, arenaLen)}
+func newQueue(fd int, f Features) *queue {
+	q := &queue{fd: poll.New(fd), features: f, arena: make([]byte, arenaLen)}
 	q.iov[0].Base = &q.hdr[0]
 	q.iov[0].SetLen(len(q.hdr))
-	q.readFn = q.read
-	return q, nil
+	return q
 }
 
 func (q *queue) rx() Rx       { return q }
-func (q *queue) close() error { return q.file.Close() }
+func (q *queue) close() error { return q.fd.Close() }
 
-// ReadBatch reads until the device is empty or the batch or the arena is full.
+// FD is what a [poll.Loop] waits for on behalf of PollBatch.
+func (q *queue) FD() *poll.FD { return q.fd }
+
+// ReadBatch waits until there are frames and reads them; vswitch.Rx has the
+// contract.
 func (q *queue) ReadBatch(b *frame.Batch) error {
-	b.Reset()
-	q.batch, q.err = b, nil
-	if q.conn.Read(q.readFn) != nil {
-		return os.ErrClosed // in one of two wordings of the runtime's
+	if q.wait == nil {
+		var err error
+		if q.wait, err = poll.NewWaiter(q.fd); err != nil {
+			return err
+		}
 	}
-	if q.err != nil && b.Len() == 0 {
-		return q.err
+	for {
+		if _, err := q.PollBatch(b); b.Len() > 0 || err != nil {
+			return err
+		}
+		if err := q.wait.Wait(); err != nil {
+			return err
+		}
 	}
-	return nil
 }
 
-// read drains the device. It reports false when there was nothing, so that the
-// runtime's poller waits and calls again.
-func (q *queue) read(fd uintptr) bool {
+// PollBatch reads until the device is empty or the batch is full; vswitch.Polled
+// has the contract.
+func (q *queue) PollBatch(b *frame.Batch) (more bool, err error) {
+	b.Reset()
+	fd, ok := q.fd.Use()
+	if !ok {
+		return false, os.ErrClosed
+	}
+	defer q.fd.Done()
+	if err = q.read(uintptr(fd), b); b.Len() > 0 {
+		return false, nil // poll tells of more, and of the error again
+	}
+	return false, err
+}
+
+// read drains the device, as far as a batch goes.
+func (q *queue) read(fd uintptr, batch *frame.Batch) error {
 	used := 0
-	for !q.batch.Full() && len(q.arena)-used >= frame.Headroom+frame.MaxLen {
+	for !batch.Full() && used < enough {
 		slot := q.arena[used : used+frame.Headroom+frame.MaxLen]
 		n, errno := q.readv(fd, slot[frame.Headroom:])
 		switch errno {
@@ -78,23 +97,21 @@ func (q *queue) read(fd uintptr) bool {
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
-			return q.batch.Len() > 0
+			return nil
 		case unix.EBADFD, unix.ENODEV:
-			q.err = ErrGone
-			return true
+			return ErrGone
 		default:
-			q.err = fmt.Errorf("read TAP: %w", errno)
-			return true
+			return fmt.Errorf("read TAP: %w", errno)
 		}
 		n = max(n-offload.VirtioLen, 0)
-		b := q.batch.Next()
+		b := batch.Next()
 		b.Set(slot[:frame.Headroom+n], frame.Headroom)
 		if err := offload.DecodeVirtio(q.hdr[:], b); err != nil {
 			b.Set(slot[:frame.Headroom], frame.Headroom) // counted as malformed
 		}
 		used += frame.Headroom + n
 	}
-	return true
+	return nil
 }
 
 func (q *queue) readv(fd uintptr, room []byte) (int, unix.Errno) {
@@ -106,7 +123,5 @@ func (q *queue) readv(fd uintptr, room []byte) (int, unix.Errno) {
 }
 
 func (q *queue) newTx(down *atomic.Bool) Tx {
-	t := &tx{queue: q, down: down, seg: offload.NewSegmenter()}
-	t.writeFn = t.write
-	return t
+	return &tx{queue: q, down: down, seg: offload.NewSegmenter()}
 }

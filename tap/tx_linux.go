@@ -18,52 +18,45 @@ type tx struct {
 	seg   *offload.Segmenter
 	hdr   [offload.VirtioLen]byte
 	iov   []unix.Iovec
-
-	bufs    []*frame.Buf
-	tally   *frame.Tally
-	writeFn func(fd uintptr) // t.write, bound once so that a write allocates nothing
 }
 
 // WriteBatch writes bufs; vswitch.Tx has the contract. Superframes go whole
 // where the kernel takes them.
 func (t *tx) WriteBatch(bufs []*frame.Buf, tally *frame.Tally) {
-	t.bufs, t.tally = bufs, tally
-	// Control, unlike Write, lets several handles use the descriptor at once.
-	if err := t.queue.conn.Control(t.writeFn); err != nil {
+	fd, ok := t.queue.fd.Use()
+	if !ok {
 		for _, b := range bufs {
 			tally.Drop(frame.DropPortDown, b)
 		}
+		return
 	}
-	t.bufs, t.tally = nil, nil
-}
-
-func (t *tx) write(fd uintptr) {
+	defer t.queue.fd.Done()
 	f := t.queue.features
-	for _, b := range t.bufs {
+	for _, b := range bufs {
 		o := &b.Offload
 		switch {
 		case o.GSO == frame.GSOUDP && !f.USO, o.GSO != frame.GSONone && !f.TSO:
-			t.writeSegments(fd, b)
+			t.writeSegments(uintptr(fd), b, tally)
 			continue
 		case o.NeedsCsum && !f.Checksum:
 			offload.FinishChecksum(b)
 		}
-		t.writeFrame(fd, b)
+		t.writeFrame(uintptr(fd), b, tally)
 	}
 }
 
-func (t *tx) writeSegments(fd uintptr, b *frame.Buf) {
+func (t *tx) writeSegments(fd uintptr, b *frame.Buf, tally *frame.Tally) {
 	segs, err := t.seg.Segment(b)
 	if err != nil {
-		t.tally.Drop(frame.DropMalformed, b)
+		tally.Drop(frame.DropMalformed, b)
 		return
 	}
 	for i := range segs {
-		t.writeFrame(fd, &segs[i])
+		t.writeFrame(fd, &segs[i], tally)
 	}
 }
 
-func (t *tx) writeFrame(fd uintptr, b *frame.Buf) {
+func (t *tx) writeFrame(fd uintptr, b *frame.Buf, tally *frame.Tally) {
 	offload.EncodeVirtio(t.hdr[:], b)
 	t.iov = t.iov[:0]
 	t.push(t.hdr[:])
@@ -73,19 +66,19 @@ func (t *tx) writeFrame(fd uintptr, b *frame.Buf) {
 	}
 	switch errno := t.writev(fd); errno {
 	case 0:
-		t.tally.Sent(b)
+		tally.Sent(b)
 		if t.down.Load() {
 			t.down.Store(false)
 		}
 	case unix.EIO: // the interface is administratively down
 		t.down.Store(true)
-		t.tally.Drop(frame.DropPortDown, b)
+		tally.Drop(frame.DropPortDown, b)
 	case unix.EBADFD, unix.ENODEV:
-		t.tally.Drop(frame.DropPortDown, b)
+		tally.Drop(frame.DropPortDown, b)
 	case unix.EINVAL:
-		t.tally.Drop(frame.DropMalformed, b)
+		tally.Drop(frame.DropMalformed, b)
 	default: // EAGAIN, ENOBUFS, ENOMEM
-		t.tally.Drop(frame.DropQueueFull, b)
+		tally.Drop(frame.DropQueueFull, b)
 	}
 }
 

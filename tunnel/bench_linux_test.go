@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"weft/frame"
 )
 
@@ -31,7 +33,7 @@ func BenchmarkEncapsulate(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			p := newPair(b, "127.0.0.1", Config{}, Config{})
 			e := newEncapsulator(p.a)
-			e.out.fn = func(uintptr) { e.out.sent, e.out.errno = e.out.n, 0 }
+			e.out.call = func(_ int, msgs []mmsghdr) (int, unix.Errno) { return len(msgs), 0 }
 			var tally frame.Tally
 			b.SetBytes(lengthOf(bufs))
 			b.ReportAllocs()

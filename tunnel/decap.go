@@ -49,22 +49,39 @@ func newRx(v *VTEP) *Rx {
 	return r
 }
 
-// ReadBatch fills b with decapsulated frames; vswitch.Rx has its contract.
-// TCP segments that follow each other come as one superframe.
+// ReadBatch waits until there are frames and fills b with them; vswitch.Rx has
+// its contract.
 func (r *Rx) ReadBatch(b *frame.Batch) error {
-	b.Reset()
-	r.co.Begin(b)
-	for b.Len() == 0 {
-		if len(r.rest) == 0 && r.next == r.count {
-			if err := r.receive(); err != nil {
-				return err
-			}
+	for {
+		if _, err := r.PollBatch(b); b.Len() > 0 || err != nil {
+			return err
 		}
-		r.fill(b)
+		if r.pending() {
+			continue
+		}
+		if err := r.recv.sleep(); err != nil {
+			return err
+		}
 	}
-	r.co.Finish()
-	return nil
 }
+
+// PollBatch fills b with decapsulated frames; vswitch.Polled has its contract.
+// TCP segments that follow each other come as one superframe.
+func (r *Rx) PollBatch(b *frame.Batch) (more bool, err error) {
+	b.Reset()
+	if !r.pending() {
+		if err := r.receive(); err != nil {
+			return false, err
+		}
+	}
+	r.co.Begin(b)
+	r.fill(b)
+	r.co.Finish()
+	return r.pending(), nil
+}
+
+// pending reports whether there are packets that no batch has taken yet.
+func (r *Rx) pending() bool { return len(r.rest) > 0 || r.next < r.count }
 
 // fill takes what was received into b, as far as there is room.
 func (r *Rx) fill(b *frame.Batch) {
@@ -73,7 +90,7 @@ func (r *Rx) fill(b *frame.Batch) {
 	}
 }
 
-// receive waits for datagrams. An error that the socket reports of its past,
+// receive takes the datagrams that there are. An error that the socket reports of its past,
 // such as an ICMP message or a link that went down, is not the end of it.
 func (r *Rx) receive() error {
 	n, lost, err := r.recv.receive(r.datagrams)

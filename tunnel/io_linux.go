@@ -1,18 +1,19 @@
 package tunnel
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"syscall"
+	"os"
 	"unsafe"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"weft/internal/poll"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 	datagramLen = 64 << 10
 
 	// recvBatch is the datagrams of one recvmmsg.
-	recvBatch = 16
+	recvBatch = 2
 
 	// Source ports are chosen from the dynamic range (RFC 7348 section 5,
 	// RFC 6335 section 6).
@@ -42,17 +43,13 @@ type mmsghdr struct {
 
 // sockets are the VTEP's: one that receives, and one a lane that sends.
 type sockets struct {
-	recv  *net.UDPConn
-	rconn syscall.RawConn
-	lanes [lanes]struct {
-		udp  *net.UDPConn
-		conn syscall.RawConn
-	}
+	recv  *poll.FD
+	lanes [lanes]*poll.FD
 }
 
 func (s *sockets) open(v *VTEP) error {
 	var err error
-	if s.recv, s.rconn, err = listen(v.addr, func(fd int) error { return v.prepareReceive(fd) }); err != nil {
+	if s.recv, err = listen(v.addr, v.prepareReceive); err != nil {
 		return explainBind(v.addr, err)
 	}
 	for i := range s.lanes {
@@ -69,11 +66,11 @@ func (s *sockets) openLane(v *VTEP, i int) error {
 	for try := 1; ; try++ {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
 		addr := netip.AddrPortFrom(v.addr.Addr(), uint16(port))
-		udp, conn, err := listen(addr, func(fd int) error { return v.prepareSend(fd) })
+		fd, err := listen(addr, v.prepareSend)
 		if errors.Is(err, unix.EADDRINUSE) && try < tries {
 			continue
 		}
-		s.lanes[i].udp, s.lanes[i].conn = udp, conn
+		s.lanes[i] = fd
 		return err
 	}
 }
@@ -81,33 +78,32 @@ func (s *sockets) openLane(v *VTEP, i int) error {
 func (s *sockets) close() error {
 	errs := []error{s.recv.Close()}
 	for _, l := range s.lanes {
-		if l.udp != nil {
-			errs = append(errs, l.udp.Close())
+		if l != nil {
+			errs = append(errs, l.Close())
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // listen binds a socket that prepare has set the options of.
-func listen(addr netip.AddrPort, prepare func(fd int) error) (*net.UDPConn, syscall.RawConn, error) {
-	network := "udp6"
+func listen(addr netip.AddrPort, prepare func(fd int) error) (*poll.FD, error) {
+	family, sa := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Addr: addr.Addr().As16(), Port: int(addr.Port())})
 	if addr.Addr().Is4() {
-		network = "udp4"
+		family, sa = unix.AF_INET, &unix.SockaddrInet4{Addr: addr.Addr().As4(), Port: int(addr.Port())}
 	}
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error
-		return errors.Join(c.Control(func(fd uintptr) { err = prepare(int(fd)) }), err)
-	}}
-	pc, err := lc.ListenPacket(context.Background(), network, addr.String())
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, os.NewSyscallError("socket", err)
 	}
-	udp, _ := pc.(*net.UDPConn)
-	conn, err := udp.SyscallConn()
-	if err != nil {
-		return nil, nil, errors.Join(err, udp.Close())
+	if err := prepare(fd); err != nil {
+		unix.Close(fd)
+		return nil, err
 	}
-	return udp, conn, nil
+	if err := unix.Bind(fd, sa); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("bind", err)
+	}
+	return poll.New(fd), nil
 }
 
 func explainBind(addr netip.AddrPort, err error) error {
@@ -186,25 +182,22 @@ const (
 
 // sender is the scratch memory of sendmmsg.
 type sender struct {
-	name  [unix.SizeofSockaddrInet6]byte
-	msgs  [sendMany]mmsghdr
-	oob   [sendMany][sendOOB]byte
-	iov   []unix.Iovec
-	n     int
-	sent  int
-	errno unix.Errno
-	fn    func(fd uintptr) // s.sendmmsg, bound once so that a send allocates nothing
+	name [unix.SizeofSockaddrInet6]byte
+	msgs [sendMany]mmsghdr
+	oob  [sendMany][sendOOB]byte
+	iov  []unix.Iovec
+	call func(fd int, msgs []mmsghdr) (int, unix.Errno) // sendmmsg; tests have their own
 }
 
-func (s *sender) init() { s.fn = s.sendmmsg }
+func (s *sender) init() { s.call = sendmmsg }
 
 // send sends trains from the lane's socket, at most sendMany of them, and gives
 // how many went before the first that did not, and why that did not.
 func (s *sender) send(socks *sockets, l int, to netip.AddrPort, trains []train) (int, error) {
 	nameLen := s.setName(to)
-	s.n = min(len(trains), sendMany)
+	trains = trains[:min(len(trains), sendMany)]
 	s.iov = s.iov[:0]
-	for i := range trains[:s.n] {
+	for i := range trains {
 		for _, p := range trains[i].parts {
 			v := unix.Iovec{Base: unsafe.SliceData(p)}
 			v.SetLen(len(p))
@@ -212,7 +205,7 @@ func (s *sender) send(socks *sockets, l int, to netip.AddrPort, trains []train) 
 		}
 	}
 	iov := s.iov
-	for i := range trains[:s.n] {
+	for i := range trains {
 		tr := &trains[i]
 		h := &s.msgs[i].hdr
 		h.Name, h.Namelen = &s.name[0], uint32(nameLen)
@@ -222,24 +215,26 @@ func (s *sender) send(socks *sockets, l int, to netip.AddrPort, trains []train) 
 		h.Control = &s.oob[i][0]
 		h.SetControllen(putControl(s.oob[i][:], tr, to.Addr().Is4()))
 	}
-	s.sent, s.errno = 0, 0
-	if err := socks.lanes[l].conn.Control(s.fn); err != nil {
+	fd, ok := socks.lanes[l].Use()
+	if !ok {
 		return 0, net.ErrClosed
 	}
-	return s.sent, sendError(s.errno)
+	defer socks.lanes[l].Done()
+	for {
+		n, errno := s.call(fd, s.msgs[:len(trains)])
+		if errno != unix.EINTR {
+			return n, sendError(errno)
+		}
+	}
 }
 
-func (s *sender) sendmmsg(fd uintptr) {
-	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.msgs[0])), uintptr(s.n), unix.MSG_DONTWAIT, 0, 0)
-		if errno == unix.EINTR {
-			continue
-		}
-		if s.errno = errno; errno == 0 {
-			s.sent = int(n)
-		}
-		return
+func sendmmsg(fd int, msgs []mmsghdr) (int, unix.Errno) {
+	// A send that does not block needs no notice to the scheduler.
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
 	}
+	return int(n), 0
 }
 
 // sendError sorts what sendmmsg says of the first train that it did not send.
@@ -301,20 +296,17 @@ func putCmsg(oob []byte, level, kind, dataLen int) []byte {
 
 // receiver is the scratch memory of recvmmsg.
 type receiver struct {
-	rconn syscall.RawConn
+	fd    *poll.FD
+	wait  *poll.Waiter // made by the first wait
 	msgs  [recvBatch]mmsghdr
 	names [recvBatch][unix.SizeofSockaddrInet6]byte
 	oob   [recvBatch][recvOOB]byte
 	iov   [recvBatch]unix.Iovec
-	n     int
-	errno unix.Errno
 	lost  uint32 // the socket's overflow count when last seen
-	fn    func(fd uintptr) bool
 }
 
 func (r *receiver) init(v *VTEP, mem [][]byte) {
-	r.rconn = v.sock.rconn
-	r.fn = r.recvmmsg
+	r.fd = v.sock.recv
 	for i := range r.msgs {
 		r.iov[i].Base = &mem[i][0]
 		r.iov[i].SetLen(len(mem[i]))
@@ -326,7 +318,21 @@ func (r *receiver) init(v *VTEP, mem [][]byte) {
 	}
 }
 
-// receive waits for datagrams and describes them in d, which has recvBatch
+// sleep waits until there are datagrams.
+func (r *receiver) sleep() error {
+	if r.wait == nil {
+		var err error
+		if r.wait, err = poll.NewWaiter(r.fd); err != nil {
+			return err
+		}
+	}
+	if r.wait.Wait() != nil {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// receive describes the datagrams that there are in d, which has recvBatch
 // places; it gives their number, and how many were lost since the last call
 // because the socket buffer was full.
 func (r *receiver) receive(d []datagram) (n int, lost uint32, err error) {
@@ -335,33 +341,31 @@ func (r *receiver) receive(d []datagram) (n int, lost uint32, err error) {
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(recvOOB)
 	}
-	r.n, r.errno = 0, 0
-	if err := r.rconn.Read(r.fn); err != nil {
-		return 0, 0, err
-	}
-	if r.errno != 0 {
-		return 0, 0, r.errno
-	}
-	for i := range d[:r.n] {
+	n, err = r.recvmmsg()
+	for i := range d[:n] {
 		lost += r.describe(i, &d[i])
 	}
-	return r.n, lost, nil
+	return n, lost, err
 }
 
-func (r *receiver) recvmmsg(fd uintptr) bool {
+// recvmmsg gives 0 where there is nothing.
+func (r *receiver) recvmmsg() (int, error) {
+	fd, ok := r.fd.Use()
+	if !ok {
+		return 0, net.ErrClosed
+	}
+	defer r.fd.Done()
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.msgs[0])), recvBatch, unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.msgs[0])), recvBatch, unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
 		case 0:
-			r.n = int(n)
+			return int(n), nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, nil
 		default:
-			r.errno = errno
+			return 0, errno
 		}
-		return true
 	}
 }
 
@@ -400,3 +404,6 @@ func (r *receiver) describe(i int, d *datagram) (lost uint32) {
 	}
 	return lost
 }
+
+// FD is what a [poll.Loop] waits for on behalf of PollBatch.
+func (r *Rx) FD() *poll.FD { return r.recv.fd }

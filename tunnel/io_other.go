@@ -112,6 +112,9 @@ type receiver struct{ conn *net.UDPConn }
 
 func (r *receiver) init(v *VTEP, _ [][]byte) { r.conn = v.sock.recv }
 
+// sleep has nothing to do: receive waits.
+func (r *receiver) sleep() error { return nil }
+
 // receive waits for one datagram.
 func (r *receiver) receive(d []datagram) (n int, lost uint32, err error) {
 	got, from, err := r.conn.ReadFromUDPAddrPort(d[0].mem)

@@ -192,22 +192,15 @@ func TestLoopbackSuperframe(t *testing.T) {
 // refusing makes e's kernel answer a send of a train with errno, and act as
 // ever for single datagrams.
 func refusing(e *encapsulator, errno unix.Errno) {
-	real := e.out.fn
-	e.out.fn = func(fd uintptr) {
-		n := e.out.n
-		defer func() { e.out.n = n }()
-		for i := range e.out.msgs[:n] {
-			if e.out.msgs[i].hdr.Controllen <= cmsgLen {
-				continue // no segment size
-			}
-			if i == 0 {
-				e.out.sent, e.out.errno = 0, errno
-				return
-			}
-			e.out.n = i // as sendmmsg does: what comes before is sent
-			break
+	e.out.call = func(fd int, msgs []mmsghdr) (int, unix.Errno) {
+		train := slices.IndexFunc(msgs, func(m mmsghdr) bool { return m.hdr.Controllen > cmsgLen }) // has a segment size
+		switch train {
+		case -1:
+			return sendmmsg(fd, msgs)
+		case 0:
+			return 0, errno
 		}
-		real(fd)
+		return sendmmsg(fd, msgs[:train]) // what comes before is sent
 	}
 }
 
@@ -260,8 +253,7 @@ func TestSendErrors(t *testing.T) {
 		t.Run(c.errno.Error(), func(t *testing.T) {
 			p := newPair(t, "127.0.0.1", Config{}, Config{})
 			e := newEncapsulator(p.a)
-			real := e.out.fn
-			e.out.fn = func(uintptr) { e.out.sent, e.out.errno = 0, c.errno }
+			e.out.call = func(int, []mmsghdr) (int, unix.Errno) { return 0, c.errno }
 			bufs := mixed(t)
 			var tally frame.Tally
 			e.send(p.to, bufs, &tally)
@@ -271,7 +263,7 @@ func TestSendErrors(t *testing.T) {
 			if err := p.to.Err(); (err != nil) != c.hopErr || c.hopErr && !errors.Is(err, c.errno) {
 				t.Errorf("the hop's error is %v", err)
 			}
-			e.out.fn = real
+			e.out.call = sendmmsg
 			e.send(p.to, bufs[:1], &tally)
 			if err := p.to.Err(); err != nil {
 				t.Errorf("the hop's error is still %v", err)

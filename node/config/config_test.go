@@ -98,7 +98,7 @@ func TestEmpty(t *testing.T) {
 
 // bad is a file, and the error that it gives behind "weft.yaml:".
 var bad = []struct{ in, want string }{
-	{"nam: a\n", `1: nam: unknown key (want one of name, networks, offload, peers, vtep)`},
+	{"nam: a\n", `1: nam: unknown key (want one of name, networks, offload, peers, vtep, workers)`},
 	{"- a\n", `1: a list where keys with values are wanted`},
 	{"42\n", `1: a whole number where keys with values are wanted`},
 	{"name: -x\n", `1: name: "-x" is not a name (want 1 to 63 letters, digits, "_", "." and "-", a letter or digit first)`},
@@ -199,7 +199,7 @@ var bad = []struct{ in, want string }{
 	},
 	{"offload: {tap: on}\n", `1: offload.tap: "on" is not a setting (want auto, off or portable)`},
 	{"offload: {gso: portable}\n", `1: offload.gso: "portable" is not a setting (want auto or off)`},
-	{"offload: {tso: off}\n", `1: offload.tso: unknown key (want one of gro, gso, tap)`},
+	{"offload: {tso: off}\n", `1: offload.tso: unknown key (want one of gro, gso, io_uring, spin, tap)`},
 }
 
 func net(line string) string { return "networks:\n  blue:\n    " + line + "\n    vni: 42\n" }

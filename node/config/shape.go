@@ -22,6 +22,7 @@ func (r *reader) document(v value) {
 		"peers":    func(v value) { r.items(v, r.peer) },
 		"networks": r.networks,
 		"offload":  r.offload,
+		"workers":  setNumber(r, &c.Workers, 1, ctl.MaxWorkers),
 	})
 }
 
@@ -41,6 +42,9 @@ func (r *reader) offload(v value) {
 		"tap": r.setText(&s.TAP),
 		"gso": r.setText(&s.GSO),
 		"gro": r.setText(&s.GRO),
+
+		"spin":     r.setText(&s.Spin),
+		"io_uring": r.setText(&s.IOUring),
 	})
 	r.config.Offload = &s
 }

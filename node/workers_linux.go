@@ -1,0 +1,140 @@
+package node
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"weft/capture"
+	"weft/frame"
+	"weft/impair"
+	"weft/internal/poll"
+	vswitch "weft/switch"
+)
+
+// workers are the threads that serve the queues of TAPs and of the tunnel. What
+// cannot be polled has a goroutine of its own.
+type workers struct {
+	sw     *vswitch.Switch
+	all    []*worker
+	noSpin bool
+	next   atomic.Uint32 // of all, who gets the next queue
+	done   sync.WaitGroup
+}
+
+// worker is a thread and its view of the switch.
+type worker struct {
+	loop *poll.Loop
+	sw   *vswitch.Worker
+}
+
+// polled is a queue that a worker can serve.
+type polled interface {
+	vswitch.Polled
+	FD() *poll.FD
+}
+
+// mirrored is a queue whose frames a mirror shows; it can be polled if rx can.
+func mirrored(rx vswitch.Rx, m *capture.Mirror) vswitch.Rx {
+	shown := m.Rx(rx)
+	if q, ok := rx.(polled); ok {
+		return &mirroredQueue{shown, q, m}
+	}
+	return shown
+}
+
+type mirroredQueue struct {
+	vswitch.Rx
+	queue  polled
+	mirror *capture.Mirror
+}
+
+// PollBatch implements vswitch.Polled.
+func (q *mirroredQueue) PollBatch(b *frame.Batch) (more bool, err error) {
+	more, err = q.queue.PollBatch(b)
+	q.mirror.Show(b)
+	return more, err
+}
+
+// FD is the queue's.
+func (q *mirroredQueue) FD() *poll.FD { return q.queue.FD() }
+
+// newWorkers starts count threads. 0 is one for every two processors: a frame
+// that comes in by one queue and its answer, by another, are best served by one
+// thread, and the other processor is for those who send and receive.
+func newWorkers(sw *vswitch.Switch, count int, noSpin bool) (*workers, error) {
+	if count == 0 {
+		count = max(1, runtime.NumCPU()/2)
+	}
+	w := &workers{sw: sw, noSpin: noSpin}
+	for range count {
+		loop, err := poll.NewLoop(poll.Options{NoSpin: noSpin})
+		if err != nil {
+			w.close()
+			return nil, err
+		}
+		one := &worker{loop: loop, sw: sw.NewWorker()}
+		w.all = append(w.all, one)
+		w.done.Go(func() {
+			defer one.sw.Close()
+			_ = loop.Run() // each Serve gives the error, too
+		})
+	}
+	return w, nil
+}
+
+func (w *workers) count() int { return len(w.all) }
+func (w *workers) spin() bool { return !w.noSpin }
+
+// serve switches what comes from rx, as [vswitch.Worker.Poll] does, until it
+// fails.
+func (w *workers) serve(rx vswitch.Rx, id frame.PortID) error {
+	q, ok := rx.(polled)
+	if !ok {
+		return w.sw.Serve(rx, id)
+	}
+	one := w.pick()
+	return one.loop.Serve(q.FD(), func() (bool, error) { return one.sw.Poll(q, id) })
+}
+
+// errImperfect ends the service of a queue by a worker: its link has got
+// conditions.
+var errImperfect = errors.New("the link is not perfect any more")
+
+// serveLink is serve for the queue behind a link. While the link has conditions
+// a goroutine of its own waits for what arrives.
+func (w *workers) serveLink(in *impair.Inbound, id frame.PortID) error {
+	q, ok := in.Rx().(polled)
+	if !ok {
+		return w.sw.Serve(in, id)
+	}
+	one, own := w.pick(), w.sw.NewWorker()
+	defer own.Close()
+	for {
+		err := one.loop.Serve(q.FD(), func() (bool, error) {
+			if !in.Perfect() {
+				return false, errImperfect
+			}
+			return one.sw.Poll(q, id)
+		})
+		if !errors.Is(err, errImperfect) {
+			return err
+		}
+		for !in.Perfect() {
+			if err := own.Read(in, id); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (w *workers) pick() *worker { return w.all[int(w.next.Add(1)-1)%len(w.all)] }
+
+// close ends every serve.
+func (w *workers) close() {
+	for _, one := range w.all {
+		one.loop.Close()
+	}
+	w.done.Wait()
+}
