@@ -107,8 +107,10 @@ func pingOnce(ctx context.Context, c *Client, p *topology.PingTest) (detail, pro
 		return "", "", err
 	}
 	loss := 1 - float64(got.Received)/float64(max(got.Sent, 1))
-	detail = fmt.Sprintf("%d of %d answered (%.2f%% lost), round trip %s (%s to %s)",
-		got.Received, got.Sent, loss*100, ms(got.Median), ms(got.MinRTT), ms(got.MaxRTT))
+	detail = fmt.Sprintf("%d of %d answered (%.2f%% lost)", got.Received, got.Sent, loss*100)
+	if got.Received > 0 {
+		detail += fmt.Sprintf(", round trip %s (%s to %s)", ms(got.Median), ms(got.MinRTT), ms(got.MaxRTT))
+	}
 	var problems []string
 	if !p.Loss.Contains(loss) {
 		problems = append(problems, fmt.Sprintf("loss is %.2f%%, want %s", loss*100, p.Loss.Text))

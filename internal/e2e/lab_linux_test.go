@@ -137,6 +137,24 @@ func (u *labUser) up(file, name string) {
 	})
 }
 
+// skipWithout skips where there is not what an example needs: a line of its file
+// that begins with "# needs: " and the path of a program.
+func skipWithout(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if needs, ok := strings.CutPrefix(line, "# needs: "); ok {
+			path, _, _ := strings.Cut(needs, " ")
+			if _, err := os.Stat(path); err != nil {
+				t.Skip("this example needs ", strings.TrimSpace(needs))
+			}
+		}
+	}
+}
+
 // Every lab that we ship comes up, passes its own tests and goes down, for root
 // and for an ordinary user.
 func TestLabExamples(t *testing.T) {
@@ -149,6 +167,7 @@ func TestLabExamples(t *testing.T) {
 			name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 			t.Run(fmt.Sprintf("%s/ordinary=%v", name, ordinary), func(t *testing.T) {
 				u := newLabUser(t, ordinary)
+				skipWithout(t, file)
 				u.up(file, name)
 				t.Log("\n" + u.lab("test", name))
 				u.lab("down", name)

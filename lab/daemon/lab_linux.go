@@ -171,7 +171,7 @@ func (a *applier) removeNodes() {
 			continue
 		}
 		if s := a.spaceOf(n.Name); s != nil {
-			a.end(a.processes.In(s), endTime)
+			a.end(a.processes.In(s))
 			a.mu.Lock()
 			delete(a.spaces, n.Name)
 			delete(a.routers, n.Name)

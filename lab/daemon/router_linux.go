@@ -55,7 +55,7 @@ func (a *applier) applyRouter(ctx context.Context, name string, c ctl.Config) ([
 	r := a.routers[name]
 	a.mu.Unlock()
 	if r != nil && r.vtep != vtep { // a daemon cannot change it
-		a.end([]*space.Process{r.process}, endTime)
+		a.end([]*space.Process{r.process})
 		r = nil
 	}
 	if r == nil {

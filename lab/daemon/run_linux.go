@@ -165,19 +165,19 @@ const endTime = time.Second
 // is faster at removing a hundred interfaces together with their namespaces
 // than one by one.
 func (l *Lab) close() {
-	l.end(l.processes.In(nil), endTime)
+	l.end(l.processes.In(nil))
 	for _, s := range l.spaces {
 		s.Close()
 	}
 }
 
 // end tells processes to end, and makes them.
-func (l *Lab) end(list []*space.Process, within time.Duration) {
+func (l *Lab) end(list []*space.Process) {
 	for _, p := range list {
 		p.Signal(unix.SIGTERM)
 		p.Signal(unix.SIGCONT)
 	}
-	deadline := time.NewTimer(within)
+	deadline := time.NewTimer(endTime)
 	defer deadline.Stop()
 	for _, p := range list {
 		select {

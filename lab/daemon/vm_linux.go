@@ -123,7 +123,7 @@ func (a *applier) stopVM(name string) {
 	delete(a.vms, name)
 	a.mu.Unlock()
 	if p != nil {
-		a.end([]*space.Process{p}, endTime)
+		a.end([]*space.Process{p})
 	}
 }
 
