@@ -10,8 +10,11 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"weft/internal/netnstest"
 	"weft/lab"
+	"weft/lab/space"
 )
 
 // file writes a lab's file.
@@ -209,5 +212,53 @@ func TestLabChanges(t *testing.T) {
 	}
 	if out := u.lab("inspect"); strings.Contains(out, "h4") {
 		t.Errorf("h4 is still there:\n%s", out)
+	}
+}
+
+// A command in a node gets a terminal of the size of the caller's, and its keys.
+func TestLabTerminal(t *testing.T) {
+	u := newLabUser(t, false)
+	u.up(u.file("terminal", pairText), "terminal")
+	master, slave, err := space.OpenPTY()
+	if err == nil {
+		err = unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 100})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	cmd := exec.Command(u.bin, "lab", "exec", "h1", "--", "sh", "-c", "tty; read x; stty size; echo got $x; exit 5")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	var said bytes.Buffer
+	read := make(chan struct{})
+	typed := false
+	go func() {
+		defer close(read)
+		buf := make([]byte, 4096)
+		for {
+			n, err := master.Read(buf)
+			said.Write(buf[:n])
+			if !typed && strings.Contains(said.String(), "/dev/pts/") {
+				typed = true
+				_, _ = master.WriteString("keys\r")
+			}
+			if err != nil {
+				return // EIO: the other end was closed
+			}
+		}
+	}()
+	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 5 {
+		t.Errorf("%v, want exit code 5", cmd.ProcessState)
+	}
+	<-read
+	for _, want := range []string{"40 100", "got keys"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("the terminal shows no %q: %q", want, said.String())
+		}
 	}
 }
