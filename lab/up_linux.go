@@ -37,7 +37,7 @@ func Up(ctx context.Context, t *topology.Topology, source []byte, report func(st
 	if err := netns.TUNUsable(); err != nil {
 		return err
 	}
-	if err := permitted(t); err != nil {
+	if err := Permitted(t); err != nil {
 		return err
 	}
 	d, err := dirOf(t.Name)
@@ -63,8 +63,8 @@ func Up(ctx context.Context, t *topology.Topology, source []byte, report func(st
 	return d.start(ctx, lock, report)
 }
 
-// permitted looks whether this machine has what the nodes need.
-func permitted(t *topology.Topology) error {
+// Permitted looks whether this machine has what the nodes need.
+func Permitted(t *topology.Topology) error {
 	for i := range t.Nodes {
 		switch n := &t.Nodes[i]; n.Kind {
 		case topology.VM:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"os"
 	"slices"
 
 	"weft/ctl"
@@ -21,7 +22,14 @@ func (l *Lab) api() http.Handler {
 		if err != nil || req.Topology == nil {
 			return nil, ctl.Invalid("no topology: %v", err)
 		}
-		return l.apply(context.WithoutCancel(r.Context()), req.Topology)
+		if err := lab.Permitted(req.Topology); err != nil {
+			return nil, err
+		}
+		changes, err := l.apply(context.WithoutCancel(r.Context()), req.Topology)
+		if err == nil {
+			err = os.WriteFile(l.dir.File(lab.SourceFile), []byte(req.Source), 0o600)
+		}
+		return changes, err
 	})
 	answer(mux, "POST /v1/links", func(r *http.Request) (any, error) {
 		link, err := decode[topology.Link](r)
