@@ -25,6 +25,7 @@ const (
 
 	ipv4Len, ipv6Len, icmpLen = 20, 40, 8
 	protoICMP, protoICMPv6    = 1, 58
+	icmpv6Redirect            = 137 // RFC 4861 section 4.5
 )
 
 // answer is an ICMP message on its way to where a frame came from.
@@ -141,8 +142,9 @@ func appendPacketTooBig(mem, packet []byte, mtu int) []byte {
 	if src[0] == 0xff || dst[0] == 0xff || [16]byte(src) == [16]byte{} {
 		return nil
 	}
-	if packet[6] == protoICMPv6 && (len(packet) <= ipv6Len || packet[ipv6Len] < 128) {
-		return nil // types below 128 are errors (RFC 4443 section 2.4 (e))
+	proto, payload, ok := upperLayer(packet)
+	if !ok || proto == protoICMPv6 && !mayBeAnswered(payload) {
+		return nil
 	}
 	quote := packet[:min(len(packet), quoteV6)]
 
@@ -162,6 +164,12 @@ func appendPacketTooBig(mem, packet []byte, mtu int) []byte {
 	sum := checksum(mem[ip+8:], uint32(length)+protoICMPv6)
 	binary.BigEndian.PutUint16(mem[icmp+2:], ^sum)
 	return mem
+}
+
+// mayBeAnswered reports whether an ICMPv6 message is neither an error, which
+// types below 128 are, nor a redirect (RFC 4443 section 2.4 (e.1), (e.2)).
+func mayBeAnswered(icmp []byte) bool {
+	return len(icmp) > 0 && icmp[0] >= 128 && icmp[0] != icmpv6Redirect
 }
 
 func isUnicastV4(a []byte) bool { return a[0] != 0 && a[0] < 224 }
