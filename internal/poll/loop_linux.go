@@ -114,7 +114,7 @@ func (l *Loop) Run() error {
 		}
 		more = l.serve()
 		if l.spin.Active() {
-			l.spin.Found(now())
+			l.spin.Found()
 		}
 	}
 }

@@ -3,14 +3,10 @@ package poll
 import "time"
 
 const (
-	// lookFor is how long a look lasts at most: longer than an exchange of a
-	// request and its response takes while every reader on the way sleeps.
-	// When they look instead, the exchange takes a quarter of that.
-	lookFor = 200 * time.Microsecond
-
-	// soon is what makes looking worth it for good: about what it takes to be
-	// woken.
-	soon = 50 * time.Microsecond
+	// lookFor is how long a look lasts at most: a little longer than it takes
+	// to be woken on a virtual machine (20 to 40 us). Longer looks keep the
+	// processor from those who would send: measured in docs/adr/0006.
+	lookFor = 50 * time.Microsecond
 
 	// credit is how many looks a reader has once a look has found something.
 	// One that finds nothing costs several.
@@ -18,7 +14,8 @@ const (
 
 	// Without credit the reader sleeps this many times before it looks once
 	// more, twice as many each time that its looks were in vain. At a thousand
-	// frames a second the most costs one part in five thousand of a processor.
+	// frames a second the most costs one part in twenty thousand of a
+	// processor.
 	firstRest, longestRest = 16, 1024
 )
 
@@ -55,19 +52,7 @@ func (s *Spinner) Again(now time.Duration) bool {
 func (s *Spinner) Active() bool { return s.active }
 
 // Found is told, while Active, that a try found something.
-func (s *Spinner) Found(now time.Duration) {
-	s.active = false
-	switch {
-	case now-s.since < soon:
-		s.credit, s.rest = credit, 0
-	case s.credit <= 0:
-		s.credit = credit
-	default:
-		if s.credit--; s.credit == 0 {
-			s.sleep(firstRest)
-		}
-	}
-}
+func (s *Spinner) Found() { s.active, s.credit, s.rest = false, credit, 0 }
 
 // sleep begins a rest.
 func (s *Spinner) sleep(times int) {
