@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"weft/internal/netns"
 	"weft/perf/load"
 	"weft/perf/report"
 	"weft/perf/systems"
@@ -113,7 +114,7 @@ func (c *comparison) chooseMeasures() error {
 		}
 		c.measures = append(c.measures, m)
 		for _, q := range m.gives {
-			q.Kernel = kernelOf[m.scene]
+			q.Kernel, q.Scene = kernelOf[m.scene], string(m.scene)
 			c.result.Measured = append(c.result.Measured, q)
 		}
 	}
@@ -138,12 +139,17 @@ func known[T any](what string, asked []string, all []T, name func(T) string) err
 
 // takes says whether the measure is for the system.
 func (c *comparison) takes(m *measure, s *system) bool {
+	mtu := cmp.Or(m.mtu, c.o.MTU)
+	if m.scene == oneHost { // no underlay
+		mtu = netns.DefaultMTU
+	}
 	switch {
 	case m.scene != s.Scene,
 		m.frames && s.Layer3,
 		s.MaxClients != 0 && m.ports > s.MaxClients,
 		m.vteps > 1 && s.OnePeer && !m.userspace,
-		!m.main && s.MainOnly,
+		s.MaxMTU != 0 && mtu > s.MaxMTU,
+		!m.main && s.MainOnly && mtu <= netns.DefaultMTU,
 		m.userspace && !s.Userspace,
 		// What the others cost does not change from day to day.
 		m.userspace && c.o.Quick && !s.weft,

@@ -24,7 +24,7 @@ const (
 // with three ports. A limit that is configured counts as it is by default.
 func addresses(p pace) measure {
 	return measure{
-		name: "learning", scene: oneHost, frames: true, ports: 2, rounds: 2,
+		name: "learning", scene: oneHost, frames: true, ports: 2, rounds: fewer,
 		gives: []report.Quantity{
 			{Key: "capacity", Title: "addresses kept, of " + grouped(p.addresses), Unit: "addresses", Group: "capacity"},
 			{Key: "learning_rate", Title: "new addresses learned in a second", Unit: "thousand/s", Group: "learning"},

@@ -71,11 +71,17 @@ func (b *bench) highest(ctx context.Context, name string, blast load.Blast, loss
 		b.found[s] = rate
 		tried = append(tried, report.Tried{Setting: settingOf(n), Value: rate / 1e3})
 	}
-	top := slices.MaxFunc(tried, func(a, b report.Tried) int { return cmp.Compare(a.Value, b.Value) })
-	if top.Value == 0 {
+	top := bestOf(tried)
+	if top.value == 0 {
 		return figure{}, fmt.Errorf("loses frames at %.0f a second", b.lowest)
 	}
-	return figure{value: top.Value, setting: top.Setting, tried: tried}, nil
+	return top, nil
+}
+
+// bestOf is the figure of the best setting; there is at least one.
+func bestOf(tried []report.Tried) figure {
+	top := slices.MaxFunc(tried, func(a, b report.Tried) int { return cmp.Compare(a.Value, b.Value) })
+	return figure{value: top.Value, setting: top.Setting, tried: tried}
 }
 
 func settingOf(senders int) string {

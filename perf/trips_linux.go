@@ -26,25 +26,31 @@ func trips(prefix, proto, how, group string, targets []report.Target) []report.Q
 	return all
 }
 
-// unloaded is the measure of round trips without other load: over TCP and, in
-// the full form, over UDP.
+// unloaded is the measure of round trips without other load: over TCP, with
+// the clients on one CPU and where they fall, and, in the full form, over UDP.
 func unloaded(m measure, prefix, group string, targets []report.Target) measure {
 	m.gives = trips(prefix, "tcp", "", group, targets)
+	m.gives = append(m.gives, trips(prefix+"unpinned_", "tcp", ", unpinned", group, nil)...)
 	m.more = trips(prefix, "udp", "", group, nil)
 	m.run = func(ctx context.Context, b *bench) ([]figure, error) {
-		all, err := trip(ctx, b, "tcp")
+		all, err := trip(ctx, b, "tcp", load.FirstCPU)
+		if err != nil {
+			return nil, err
+		}
+		unpinned, err := trip(ctx, b, "tcp", load.AnyCPU)
+		all = append(all, unpinned...)
 		if err != nil || b.brief {
 			return all, err
 		}
-		udp, err := trip(ctx, b, "udp")
+		udp, err := trip(ctx, b, "udp", load.FirstCPU)
 		return append(all, udp...), err
 	}
 	return m
 }
 
 // trip gives three percentiles.
-func trip(ctx context.Context, b *bench, proto string) ([]figure, error) {
-	l, err := load.RTT(ctx, b.a, b.b, proto, rrSize, b.rtt)
+func trip(ctx context.Context, b *bench, proto string, at load.Placement) ([]figure, error) {
+	l, err := load.RTT(ctx, b.a, b.b, proto, rrSize, b.rtt, at)
 	return plainly(micros(l.P50), micros(l.P99), micros(l.P999)), err
 }
 
@@ -86,7 +92,7 @@ func loaded(m measure, t traffic) measure {
 		}
 		all = plainly(busy / blast.Rate * 1e6)
 		for _, proto := range []string{"tcp", "udp"} {
-			got, err := trip(ctx, b, proto)
+			got, err := trip(ctx, b, proto, load.FirstCPU)
 			if err != nil {
 				return nil, err
 			}

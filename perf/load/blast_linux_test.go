@@ -193,7 +193,7 @@ func TestStartLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lat, err := RTT(t.Context(), c[0], c[1], "tcp", 1, 100*time.Millisecond)
+	lat, err := RTT(t.Context(), c[0], c[1], "tcp", 1, 100*time.Millisecond, FirstCPU)
 	if err != nil || lat.Count == 0 {
 		t.Errorf("under load: %+v, %v", lat, err)
 	}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"weft/internal/netnstest"
 )
@@ -70,12 +72,36 @@ func TestTCP(t *testing.T) {
 	}
 }
 
+// TestCongestion: both ends of a connection have the congestion control that
+// their end asks for.
+func TestCongestion(t *testing.T) {
+	_, c := bridged(t, 2)
+	noLeaks(t)
+	// Not the default here, so that a connection has it only when it was set.
+	const want = "reno"
+	c[0].Congestion, c[1].Congestion = want, want
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err != nil || strings.TrimSpace(string(text)) == want {
+		t.Skipf("the default is %q (%v): nothing would show", text, err)
+	}
+	conns, err := connect(t.Context(), c[0], c[1], 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conns[0].close()
+	for _, f := range []*os.File{conns[0].client, conns[0].server} {
+		got, err := unix.GetsockoptString(int(f.Fd()), unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+		if got = strings.TrimRight(got, "\x00"); err != nil || got != want {
+			t.Errorf("congestion control %q, %v; want %q", got, err, want)
+		}
+	}
+}
+
 func TestRTT(t *testing.T) {
 	_, c := bridged(t, 2)
 	noLeaks(t)
 	for _, proto := range []string{"tcp", "udp"} {
 		for _, size := range []int{1, 1400, 20000} {
-			l, err := RTT(t.Context(), c[0], c[1], proto, size, 50*time.Millisecond)
+			l, err := RTT(t.Context(), c[0], c[1], proto, size, 50*time.Millisecond, FirstCPU)
 			if err != nil {
 				t.Fatalf("%s, %d bytes: %v", proto, size, err)
 			}
@@ -92,7 +118,7 @@ func TestRTTLoss(t *testing.T) {
 	noLeaks(t)
 	timer := time.AfterFunc(answerWithin, func() { h.SetDown(t, "pb") })
 	defer timer.Stop()
-	l, err := RTT(t.Context(), c[0], c[1], "udp", 1, 5*answerWithin)
+	l, err := RTT(t.Context(), c[0], c[1], "udp", 1, 5*answerWithin, AnyCPU)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +137,7 @@ func TestCancel(t *testing.T) {
 			return err
 		},
 		"RTT": func(ctx context.Context) error {
-			_, err := RTT(ctx, c[0], c[1], "udp", 1, time.Hour)
+			_, err := RTT(ctx, c[0], c[1], "udp", 1, time.Hour, FirstCPU)
 			return err
 		},
 		"Blast": func(ctx context.Context) error {

@@ -27,6 +27,23 @@ const (
 	maxDatagram = 65507
 )
 
+// Placement says where the clients of round trips run.
+type Placement int
+
+// The placements.
+const (
+	FirstCPU Placement = iota // both on the first CPU that there is
+	AnyCPU                    // where the scheduler puts them
+)
+
+// prepare gives what puts a thread there, nil when that is nothing.
+func (p Placement) prepare() func() error {
+	if p == AnyCPU {
+		return nil
+	}
+	return onFirstCPU
+}
+
 // RTT measures round trips of request and response: size bytes go from from to
 // to and come back, one at a time, for the time d. proto is "tcp", with Nagle's
 // algorithm off (TCP_NODELAY), or "udp". The first tenth, at most 200 ms, is not
@@ -38,12 +55,13 @@ const (
 // 26.2, which is of frames in a stream at the throughput; for round trips
 // under load run [StartLoad] beside it.
 //
-// Both clients stay on one CPU, the first: a wake-up of one by the other across
+// With [FirstCPU] both clients stay on one: a wake-up of one by the other across
 // CPUs takes several times as long as the rest of the way on a virtual machine,
-// and whether there is one would be up to the scheduler, for each run anew. What
-// is between them runs where it likes. A ping-pong waits for each answer, so a
+// and whether there is one would be up to the scheduler, for each run anew; so
+// that is the steadier figure, and [AnyCPU] what programs meet that nobody
+// pinned. What is between the clients runs where it likes in either case. A ping-pong waits for each answer, so a
 // stall is one slow sample however long it is.
-func RTT(ctx context.Context, from, to End, proto string, size int, d time.Duration) (Latency, error) {
+func RTT(ctx context.Context, from, to End, proto string, size int, d time.Duration, at Placement) (Latency, error) {
 	if size < 1 || size > maxDatagram {
 		return Latency{}, fmt.Errorf("size %d: must be 1 to %d bytes", size, maxDatagram)
 	}
@@ -69,7 +87,7 @@ func RTT(ctx context.Context, from, to End, proto string, size int, d time.Durat
 	if err != nil {
 		return Latency{}, err
 	}
-	p := pingPong{conn: conns[0], size: size, udp: proto == "udp"}
+	p := pingPong{conn: conns[0], size: size, udp: proto == "udp", at: at}
 	l, err := p.run(ctx, d)
 	if err != nil {
 		return l, fmt.Errorf("round trips from %s to %s over %s: %w", from.Host.Name, to.Host.Name, proto, err)
@@ -119,6 +137,7 @@ type pingPong struct {
 	conn
 	size    int
 	udp     bool
+	at      Placement
 	samples []uint32 // ns
 	lost    int
 }
@@ -127,8 +146,8 @@ type pingPong struct {
 var errDown = errors.New("connection is down")
 
 func (p *pingPong) run(ctx context.Context, d time.Duration) (Latency, error) {
-	echo := onThread(onFirstCPU, p.echo)
-	ask := onThread(onFirstCPU, func() error { return p.ask(d) })
+	echo := onThread(p.at.prepare(), p.echo)
+	ask := onThread(p.at.prepare(), func() error { return p.ask(d) })
 	cut := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(cut)

@@ -15,6 +15,7 @@ import (
 // with the figure at its end, and a line from the least to the most measured.
 type bars struct {
 	chart  *chart
+	titles []string        // by row
 	stats  [][]report.Stat // by row and system
 	colors []color.Color   // by system
 }
@@ -47,6 +48,7 @@ func newBars(c *chart, r *report.Run) *bars {
 		for _, s := range c.systems {
 			row = append(row, r.Of(q.Key, s.Name))
 		}
+		b.titles = append(b.titles, r.TitleOf(q))
 		b.stats = append(b.stats, row)
 	}
 	return b
@@ -88,7 +90,7 @@ func (b *bars) Plot(canvas draw.Canvas, p *plot.Plot) {
 	head.XAlign, head.YAlign, head.Font = draw.XLeft, draw.YCenter, sans(11, true)
 	for i, row := range b.stats {
 		top := y(float64(len(b.stats) - i))
-		canvas.FillText(head, vg.Point{X: canvas.Min.X, Y: top - vg.Points(rowHead/2)}, b.chart.rows[i].Title)
+		canvas.FillText(head, vg.Point{X: canvas.Min.X, Y: top - vg.Points(rowHead/2)}, b.titles[i])
 		for j, s := range row {
 			if s.N > 0 {
 				middle := top - vg.Points(rowHead+(float64(j)+0.5)*barH)

@@ -39,15 +39,21 @@ var kinds = []struct {
 	{"ports", "Frames between two hosts, several ports a side", false},
 	{"rtt", "Round trip between two hosts", true},
 	{"loaded", "Round trip between two hosts, under load", true},
-	{"tcp_cpu", "Processor time for TCP, whole machine", true},
+	{"tcp_cpu", "Processor time for TCP, plain writes, whole machine", true},
+	{"iperf3_cpu", "Processor time for TCP, as iperf3 measures, whole machine", true},
+	{"jumbo_cpu", "Processor time for TCP, underlay MTU 9000, whole machine", true},
 	{"frame_cpu", "Processor time for frames, whole machine", true},
 	{"idle", "Processor time of the daemons when idle", false},
 	{"trickle", "Processor time of the daemons at 1000 frames/s", false},
 	{"memory", "Resident memory", false},
+	{"allocs", "Allocations", false},
 	{"fdb", "Size of the forwarding table", false},
+	{"fdb_ratio", "Rate with a full forwarding table against a small one", false},
 	{"flood", "Flooding", false},
 	{"local", "TCP on one host, plain writes", false},
 	{"local_iperf3", "TCP on one host, as iperf3 measures", false},
+	{"local_cpu", "Processor time for TCP on one host, plain writes", true},
+	{"local_iperf3_cpu", "Processor time for TCP on one host, as iperf3 measures", true},
 	{"local_rtt", "Round trip on one host", true},
 	{"local_frames", "Frames on one host", false},
 	{"capacity", "Addresses that a switch keeps", true},
@@ -65,7 +71,7 @@ func charts(r *report.Run) []*chart {
 			}
 			c := byUnit[q.Unit]
 			for _, s := range r.Systems {
-				if s.Scene != r.SceneOf(q) || r.Of(q.Key, s.Name).N == 0 {
+				if s.Scene != q.Scene || r.Of(q.Key, s.Name).N == 0 {
 					continue
 				}
 				if c == nil {

@@ -23,10 +23,10 @@ func TestPage(t *testing.T) {
 			{Name: "never", Scene: "two hosts", Userspace: true},
 		},
 		Measured: []report.Quantity{
-			{Key: "a", Title: "The first", Unit: "Gbit/s", Group: "tcp", Kernel: "kernel"},
-			{Key: "b", Title: "The second", Unit: "Gbit/s", Group: "tcp", Kernel: "kernel"},
-			{Key: "c", Title: "Waiting", Unit: "µs", Lower: true, Group: "rtt", Kernel: "kernel"},
-			{Key: "d", Title: "Nothing", Unit: "µs", Lower: true, Group: "loaded", Kernel: "kernel"},
+			{Key: "a", Title: "The first", Unit: "Gbit/s", Group: "tcp", Kernel: "kernel", Scene: "two hosts"},
+			{Key: "b", Title: "The second", Unit: "Gbit/s", Group: "tcp", Kernel: "kernel", Scene: "two hosts"},
+			{Key: "c", Title: "Waiting", Unit: "µs", Lower: true, Group: "rtt", Kernel: "kernel", Scene: "two hosts"},
+			{Key: "d", Title: "Nothing", Unit: "µs", Lower: true, Group: "loaded", Kernel: "kernel", Scene: "two hosts"},
 		},
 	}
 	for i, v := range []float64{1, 2, 4} {

@@ -25,7 +25,7 @@ func (r *Run) Markdown(w io.Writer, images []Image) error {
 		m.CPU, m.Cores, m.MemoryMB, virtual, m.Kernel, m.Congestion, m.Weft, r.Started.UTC().Format("2006-01-02 15:04 MST"), r.Seconds/60, r.Form, r.Rounds, r.MTU)
 	fmt.Fprint(&b, "\nSenders, receivers and both hosts share these cores. So figures are for comparing with each other, on this\n"+
 		"machine; a host of its own for each side does better. Figures are medians over the rounds, ratios medians of the\n"+
-		"ratios within each round.\n\n"+howTCP+"\n\n"+howFrames+"\n")
+		"ratios within each round.\n\n"+howTCP+"\n\n"+howTrips+"\n\n"+howFrames+"\n")
 	if outcomes := r.Outcomes(); len(outcomes) > 0 {
 		fmt.Fprint(&b, "\n## What is to be reached\n\n")
 		head := []string{"measure", "against", "to reach", "then go for", "got", ""}

@@ -25,11 +25,11 @@ func example() *Run {
 		},
 		Measured: []Quantity{
 			{
-				Key: "speed", Title: "Speed", Unit: "Gbit/s", Kernel: "kernel",
+				Key: "speed", Title: "Speed", Unit: "Gbit/s", Kernel: "kernel", Scene: "two hosts",
 				Targets: []Target{{Against: "kernel", Reach: 0.8, Goal: 1}, {Against: Userspace, Reach: 4, Goal: 6}},
 			},
 			{
-				Key: "wait", Title: "Wait", Unit: "µs", Lower: true, Kernel: "kernel",
+				Key: "wait", Title: "Wait", Unit: "µs", Lower: true, Kernel: "kernel", Scene: "two hosts",
 				Targets: []Target{{Reach: 15, Goal: 1}, {Against: "gone", Reach: 1, Goal: 1}},
 			},
 		},

@@ -59,6 +59,8 @@ type Quantity struct {
 	Lower bool `json:"lower_is_better"`
 	// Group is the plot it is in.
 	Group string `json:"group"`
+	// Scene is that of the systems it is measured of.
+	Scene string `json:"scene"`
 	// Kernel is the system that the kernel's own figure comes from.
 	Kernel  string   `json:"kernel"`
 	Targets []Target `json:"targets,omitempty"`
@@ -134,6 +136,30 @@ func (r *Run) Ratio(quantity, system, other string) Stat {
 		}
 	}
 	return stat(ratios)
+}
+
+// TitleOf is the title of a quantity, and of how many rounds its figures are
+// where that is not all of them.
+func (r *Run) TitleOf(q Quantity) string {
+	n := r.roundsOf(q)
+	switch {
+	case n == 0 || n == r.Rounds:
+		return q.Title
+	case n == 1:
+		return q.Title + " (1 round)"
+	}
+	return fmt.Sprintf("%s (%d rounds)", q.Title, n)
+}
+
+// roundsOf is in how many rounds a quantity was measured of the system that has
+// the most.
+func (r *Run) roundsOf(q Quantity) (n int) {
+	for _, s := range r.Systems {
+		if s.Scene == q.Scene {
+			n = max(n, r.Of(q.Key, s.Name).N)
+		}
+	}
+	return n
 }
 
 func stat(vs []float64) Stat {

@@ -65,7 +65,7 @@ func (r *Run) block(scene string) [][]string {
 	for _, q := range r.Measured {
 		any := false
 		for _, s := range r.Systems {
-			if s.Scene != scene || r.Of(q.Key, s.Name).N == 0 || r.SceneOf(q) != scene {
+			if s.Scene != scene || r.Of(q.Key, s.Name).N == 0 || q.Scene != scene {
 				continue
 			}
 			any = true
@@ -83,31 +83,72 @@ func (r *Run) block(scene string) [][]string {
 	slices.SortFunc(systems, func(a, b string) int { return order(a) - order(b) })
 
 	weft := r.weft()
-	head := slices.Concat([]string{scene, "unit"}, systems, []string{"to kernel", "to best other userspace"})
+	head := slices.Concat([]string{scene, "unit"}, systems)
+	toKernel, toOther := r.compares(scene, systems)
+	if toKernel {
+		head = append(head, "to kernel")
+	}
+	if toOther {
+		head = append(head, "to best other userspace")
+	}
 	builds := r.otherBuilds(systems)
 	for _, b := range builds {
 		head = append(head, "to "+b)
 	}
 	table := [][]string{head}
 	for _, q := range rows {
-		row := []string{q.Title, q.Unit}
+		row := []string{r.TitleOf(q), q.Unit}
 		for _, s := range systems {
-			row = append(row, figure(r.Of(q.Key, s)))
+			row = append(row, r.cell(q, s))
 		}
-		row = append(row, ratio(r.Ratio(q.Key, weft, q.Kernel)))
-		best, of := r.BestOther(q), ""
-		if best != "" {
-			if of = ratio(r.Ratio(q.Key, weft, best)); of != "" {
-				of += " (" + best + ")"
-			}
+		if toKernel {
+			row = append(row, ratio(r.Ratio(q.Key, weft, q.Kernel)))
 		}
-		row = append(row, of)
+		if toOther {
+			row = append(row, r.toBest(q, weft))
+		}
 		for _, b := range builds {
 			row = append(row, ratio(r.Ratio(q.Key, weft, b)))
 		}
 		table = append(table, row)
 	}
 	return table
+}
+
+// compares says which of the ratios there are among those systems: to the
+// kernel and to another userspace system.
+func (r *Run) compares(scene string, systems []string) (toKernel, toOther bool) {
+	weft := false
+	for _, s := range r.Systems {
+		if s.Scene != scene || !slices.Contains(systems, s.Name) {
+			continue
+		}
+		weft = weft || s.Weft
+		toKernel = toKernel || !s.Userspace
+		toOther = toOther || s.Userspace && !s.Weft
+	}
+	return weft && toKernel, weft && toOther
+}
+
+// cell is the figure of a system, with the number of rounds when it failed in
+// some that others have.
+func (r *Run) cell(q Quantity, system string) string {
+	s := r.Of(q.Key, system)
+	if n := r.roundsOf(q); s.N > 0 && s.N < n {
+		return fmt.Sprintf("%s (%d of %d rounds)", figure(s), s.N, n)
+	}
+	return figure(s)
+}
+
+// toBest is the ratio of weft to the best other userspace system, and which
+// that is.
+func (r *Run) toBest(q Quantity, weft string) string {
+	best := r.BestOther(q)
+	of := ratio(r.Ratio(q.Key, weft, best))
+	if of != "" {
+		of += " (" + best + ")"
+	}
+	return of
 }
 
 // otherBuilds are the builds of weft beside the first, of those systems.
@@ -119,16 +160,6 @@ func (r *Run) otherBuilds(systems []string) []string {
 		}
 	}
 	return names
-}
-
-// SceneOf is the scene a quantity is measured in, that of its kernel figure.
-func (r *Run) SceneOf(q Quantity) string {
-	for _, s := range r.Systems {
-		if s.Name == q.Kernel {
-			return s.Scene
-		}
-	}
-	return ""
 }
 
 var outcomeHead = []string{"TARGET", "AGAINST", "TO REACH", "THEN", "GOT", ""}
@@ -157,7 +188,7 @@ func (o *Outcome) row() []string {
 func (r *Run) Notes() []string {
 	lines := []string{fmt.Sprintf("%s, %d cores, Linux %s, TCP %s; weft %s; underlay MTU %d; medians of %d interleaved rounds (%s form), %s",
 		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Congestion, r.Machine.Weft, r.MTU, r.Rounds, r.Form, r.Started.Format("2006-01-02"))}
-	lines = append(lines, howTCP, howFrames)
+	lines = append(lines, howTCP, howTrips, howFrames)
 	for _, s := range r.Systems {
 		if s.Missing != "" {
 			lines = append(lines, fmt.Sprintf("left out: %s: %s", s.Name, s.Missing))
@@ -172,6 +203,7 @@ func (r *Run) Notes() []string {
 // What a reader has to know of how it was measured.
 const (
 	howTCP    = "TCP: plain writes are of 256 KiB by a sender that does nothing else; iperf3 does more for a byte, on the same processors."
+	howTrips  = "Round trips: both clients on the first CPU; unpinned ones where the scheduler puts them, as programs run by default."
 	howFrames = "Frames: of one and of two sending threads for each direction, what suits the system better; the raw numbers have both."
 )
 
