@@ -149,7 +149,7 @@ func (c *comparison) takes(m *measure, s *system) bool {
 		s.MaxClients != 0 && m.ports > s.MaxClients,
 		m.vteps > 1 && s.OnePeer && !m.userspace,
 		s.MaxMTU != 0 && mtu > s.MaxMTU,
-		!m.main && s.MainOnly && mtu <= netns.DefaultMTU,
+		s.MainOnly && (!m.main || c.o.Quick) && mtu <= netns.DefaultMTU,
 		m.userspace && !s.Userspace,
 		// What the others cost does not change from day to day.
 		m.userspace && c.o.Quick && !s.weft,

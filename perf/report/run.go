@@ -141,14 +141,14 @@ func (r *Run) Ratio(quantity, system, other string) Stat {
 // TitleOf is the title of a quantity, and of how many rounds its figures are
 // where that is not all of them.
 func (r *Run) TitleOf(q Quantity) string {
-	n := r.roundsOf(q)
-	switch {
-	case n == 0 || n == r.Rounds:
+	switch n := r.roundsOf(q); n {
+	case 0, r.Rounds:
 		return q.Title
-	case n == 1:
+	case 1:
 		return q.Title + " (1 round)"
+	default:
+		return fmt.Sprintf("%s (%d rounds)", q.Title, n)
 	}
-	return fmt.Sprintf("%s (%d rounds)", q.Title, n)
 }
 
 // roundsOf is in how many rounds a quantity was measured of the system that has

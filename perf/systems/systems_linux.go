@@ -23,8 +23,8 @@ type System struct {
 	MaxClients int
 	// OnePeer: has no flood set that VTEPs which are not there could be in.
 	OnePeer bool
-	// MainOnly: is in the main measures only, beside a better way to run the
-	// same program.
+	// MainOnly: is in the main measures of the full form only, beside a better
+	// way to run the same program.
 	MainOnly bool
 	// MaxMTU is that of the largest underlay it works on, in bytes, 0 for any.
 	MaxMTU int
