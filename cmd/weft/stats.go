@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ func (a *app) statsCmd() *cobra.Command {
 		Short: "Show the traffic of everything together",
 		Long: `Show the traffic of everything together, in frames as they are on a wire.
 --drops lists why frames were dropped, and where. --watch shows it again every
-second, with rates, until interrupted.`,
+second, with rates, until interrupted, which is its good end.`,
 		Example: "  weft stats\n  weft stats --drops\n  weft stats --watch",
 		Args:    args(),
 		RunE: a.call(func(ctx context.Context, c *ctl.Client, _ []string) error {
@@ -32,7 +33,7 @@ second, with rates, until interrupted.`,
 			if watch {
 				return v.watch(ctx)
 			}
-			return v.once(ctx)
+			return v.once(ctx, v.out)
 		}),
 	}
 	cmd.Flags().BoolVar(&drops, "drops", false, "list the drops by reason and place")
@@ -52,31 +53,53 @@ type statsView struct {
 
 // watch ends without an error when ctx does.
 func (v *statsView) watch(ctx context.Context) error {
-	clear := ""
-	if info, err := os.Stdout.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-		clear = "\x1b[H\x1b[2J" // cursor home, erase the display (ECMA-48 CUP and ED)
-	}
+	out, ok := v.out.(*os.File)
+	terminal := ok && isTerminal(out)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	for {
-		if _, err := io.WriteString(v.out, clear); err != nil {
-			return err
+	for first := true; ; first = false {
+		var block bytes.Buffer
+		err := v.once(ctx, &block)
+		if err == nil && terminal {
+			err = redraw(v.out, block.Bytes(), first)
+		} else if err == nil {
+			_, err = block.WriteTo(v.out)
 		}
-		if err := v.once(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
+			if terminal { // it shows ^C where the shell's prompt is to be
+				_, err = fmt.Fprintln(v.out)
+				return err
+			}
 			return nil
 		case <-tick.C:
 		}
 	}
 }
 
-func (v *statsView) once(ctx context.Context) error {
+// redraw shows a block from the top of a terminal, in one write and over the
+// last one, so that nobody sees an empty screen in between. Only the first
+// clears it, which many terminals keep to scroll back to.
+func redraw(w io.Writer, block []byte, first bool) error {
+	const (
+		home      = "\x1b[H"  // ECMA-48, CUP
+		erase     = "\x1b[2J" // ED, all
+		eraseLine = "\x1b[K"  // EL, to the end
+		eraseRest = "\x1b[J"  // ED, to the end
+	)
+	start := home
+	if first {
+		start = erase + home
+	}
+	lines := bytes.ReplaceAll(block, []byte("\n"), []byte(eraseLine+"\n"))
+	_, err := w.Write(slices.Concat([]byte(start), lines, []byte(eraseRest)))
+	return err
+}
+
+func (v *statsView) once(ctx context.Context, w io.Writer) error {
 	s, err := v.client.Stats(ctx)
 	if err != nil {
 		return err
@@ -89,15 +112,15 @@ func (v *statsView) once(ctx context.Context) error {
 	last := v.last
 	v.last, v.lastAt = s, now
 	if v.json {
-		return printJSON(v.out, s)
+		return printJSON(w, s)
 	}
-	if err := printTraffic(v.out, s, last, since); err != nil || !v.drops {
+	if err := printTraffic(w, s, last, since); err != nil || !v.drops {
 		return err
 	}
-	if _, err := fmt.Fprintln(v.out); err != nil {
+	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
-	return v.printDrops(ctx, s)
+	return v.printDrops(ctx, w, s)
 }
 
 // printTraffic adds rates when there is a time to compute them over.
@@ -122,7 +145,7 @@ func printTraffic(w io.Writer, s, last ctl.Stats, since time.Duration) error {
 }
 
 // printDrops lists the reasons of everything together, and those of each port and peer.
-func (v *statsView) printDrops(ctx context.Context, s ctl.Stats) error {
+func (v *statsView) printDrops(ctx context.Context, w io.Writer, s ctl.Stats) error {
 	ports, err := v.client.Ports(ctx, "")
 	if err != nil {
 		return err
@@ -144,5 +167,5 @@ func (v *statsView) printDrops(ctx context.Context, s ctl.Stats) error {
 	for _, p := range peers {
 		add("peer "+p.Address, p.Drops)
 	}
-	return t.print(v.out)
+	return t.print(w)
 }
