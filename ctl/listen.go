@@ -58,9 +58,15 @@ func Listen(path string) (net.Listener, error) {
 }
 
 // makeSocketDir makes the directory of the default socket, also for one with
-// another name beside it. Who may use a socket is the socket's own mode to say.
+// another name beside it. Who may use a socket is the socket's own mode to say,
+// so the umask has no part in this one's. The mode of a directory that is there
+// is somebody's decision.
 func makeSocketDir(dir string) error {
-	err := os.Mkdir(dir, 0o755)
+	const mode = 0o755
+	err := os.Mkdir(dir, mode)
+	if err == nil {
+		err = os.Chmod(dir, mode)
+	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("control socket: %w", err)
 	}
