@@ -88,16 +88,18 @@ func (l *Loop) Close() {
 	l.wake.signal()
 }
 
-// Run serves until Close. It keeps its thread to itself: what sleeps in the
-// kernel is woken by the kernel, with no other thread between.
+// Run serves until Close. What sleeps in the kernel is woken by the kernel, with
+// no other thread between.
 func (l *Loop) Run() error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer l.wake.close()
 	more := false
 	for {
 		ready := look(l.set)
-		if ready == 0 && !more && (l.options.NoSpin || !l.spin.Again(now())) {
+		if ready == 0 && !more && (!l.spin.Again(now()) || l.options.NoSpin) {
+			// The runtime takes the processor from a thread in a system call when
+			// its goroutine has not been scheduled for 10 ms, and that costs more
+			// than the frame which ends the call.
+			runtime.Gosched()
 			var err error
 			if ready, err = wait(l.set); err != nil {
 				l.end(err)
@@ -112,10 +114,10 @@ func (l *Loop) Run() error {
 			_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // others may have use for the processor
 			continue
 		}
-		more = l.serve()
-		if l.spin.Active() {
-			l.spin.Found()
+		if l.spin.Pausing() {
+			l.spin.Found(now())
 		}
+		more = l.serve()
 	}
 }
 

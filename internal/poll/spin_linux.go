@@ -3,60 +3,48 @@ package poll
 import "time"
 
 const (
-	// lookFor is how long a look lasts at most: a little longer than it takes
-	// to be woken on a virtual machine (20 to 40 us). Longer looks keep the
-	// processor from those who would send: measured in docs/adr/0006.
-	lookFor = 50 * time.Microsecond
+	// worth is the usual pause up to which a look is worth its time: a little
+	// more than an exchange of a request and its response takes while everybody
+	// on its way sleeps, 50 to 80 us a pause. When they look, a pause is 10 us.
+	worth = 100 * time.Microsecond
 
-	// credit is how many looks a reader has once a look has found something.
-	// One that finds nothing costs several.
-	credit, failure = 64, 8
+	// A look lasts twice the usual pause, within these bounds. Longer looks keep
+	// the processor from those who would send: docs/adr/0006 has figures.
+	shortLook, longLook = 50 * time.Microsecond, worth
 
-	// Without credit the reader sleeps this many times before it looks once
-	// more, twice as many each time that its looks were in vain. At a thousand
-	// frames a second the most costs one part in twenty thousand of a
-	// processor.
-	firstRest, longestRest = 16, 1024
+	// longPause is what longer pauses count as, so that one does not weigh on
+	// the average for long.
+	longPause = time.Millisecond
+
+	// weight is the part of the average that the last pause makes up.
+	weight = 8
 )
 
-// Spinner is the state of one reader. The zero value is ready.
+// Spinner decides whether a reader that found nothing tries again or goes to
+// sleep, by how long it had to wait lately. To be woken costs 20 to 40
+// microseconds on a virtual machine, more than a frame's whole way through the
+// switch; to look where frames are seldom only burns the processor. The zero
+// value is ready.
 type Spinner struct {
-	since  time.Duration // of the look that is under way
-	active bool
-	credit int
-	rest   int // how many sleeps were the last rest
-	asleep int // how many of them are left
+	since time.Duration // when the pause began
+	pause bool          // one is under way
+	usual time.Duration // the average of the last pauses
 }
 
 // Again is asked after a try that found nothing, with the time by a monotonic
 // clock. True is to try again at once, false to sleep.
 func (s *Spinner) Again(now time.Duration) bool {
-	switch {
-	case s.active && now-s.since < lookFor:
-		return true
-	case s.active:
-		s.active = false
-		if s.credit -= failure; s.credit <= 0 {
-			s.sleep(2 * s.rest)
-		}
-		return false
-	case s.asleep > 0:
-		s.asleep--
-		return false
+	if !s.pause {
+		s.pause, s.since = true, now
 	}
-	s.active, s.since = true, now
-	return true
+	return s.usual < worth && now-s.since < min(max(2*s.usual, shortLook), longLook)
 }
 
-// Active reports whether a look is under way, which Found ends.
-func (s *Spinner) Active() bool { return s.active }
+// Pausing reports whether Again was asked since something was found.
+func (s *Spinner) Pausing() bool { return s.pause }
 
-// Found is told, while Active, that a try found something.
-func (s *Spinner) Found() { s.active, s.credit, s.rest = false, credit, 0 }
-
-// sleep begins a rest.
-func (s *Spinner) sleep(times int) {
-	s.credit = 0
-	s.rest = min(max(times, firstRest), longestRest)
-	s.asleep = s.rest
+// Found is told, while Pausing, that something was found, after a try or a sleep.
+func (s *Spinner) Found(now time.Duration) {
+	s.pause = false
+	s.usual += (min(now-s.since, longPause) - s.usual) / weight
 }
