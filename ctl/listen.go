@@ -39,7 +39,7 @@ func Listen(path string) (net.Listener, error) {
 	}
 	dir := filepath.Dir(path)
 	if own := DefaultSocket(); own != "" && dir == filepath.Dir(own) {
-		if err := makeSocketDir(dir); err != nil {
+		if err := MakeSocketDir(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -57,11 +57,11 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// makeSocketDir makes the directory of the default socket, also for one with
+// MakeSocketDir makes the directory of the default socket, also for one with
 // another name beside it. Who may use a socket is the socket's own mode to say,
 // so the umask has no part in this one's. The mode of a directory that is there
 // is somebody's decision.
-func makeSocketDir(dir string) error {
+func MakeSocketDir(dir string) error {
 	const mode = 0o755
 	err := os.Mkdir(dir, mode)
 	if err == nil {

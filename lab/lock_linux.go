@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +32,12 @@ var errHeld = errors.New("held by another process")
 // lock takes the directory's lock, and makes both. The lock goes with the last
 // process that has the file open.
 func (d Dir) lock() (*os.File, error) {
+	// The directory that daemons share is for everybody to enter.
+	if shared := filepath.Dir(ctl.DefaultSocket()); strings.HasPrefix(string(d), shared+"/") {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(shared), 0o700), ctl.MakeSocketDir(shared)); err != nil {
+			return nil, err
+		}
+	}
 	for {
 		if err := os.MkdirAll(string(d), 0o700); err != nil {
 			return nil, err

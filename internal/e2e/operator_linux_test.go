@@ -48,9 +48,11 @@ func mode(t *testing.T, path string) fs.FileMode {
 // and its socket, for whom the socket's mode names; SIGTERM ends it with 0 and
 // without the socket.
 func TestDefaultSocket(t *testing.T) {
-	r := startDefault(t)
 	dir := filepath.Dir(ctl.SystemSocket)
-	if got := mode(t, dir); got != 0o755 {
+	before, err := os.ReadDir(dir) // where root's labs are, too
+	made := os.IsNotExist(err)
+	r := startDefault(t)
+	if got := mode(t, dir); made && got != 0o755 {
 		t.Errorf("%s has mode %#o, want 0755 whatever the umask", dir, got)
 	}
 	if got := mode(t, ctl.SystemSocket); got != 0o660 {
@@ -64,7 +66,7 @@ func TestDefaultSocket(t *testing.T) {
 		t.Errorf("at SIGTERM it ends with %v", r.err)
 	}
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 0 {
+	if err != nil || len(left) != len(before) {
 		t.Errorf("%s holds %v, %v", dir, left, err)
 	}
 }
