@@ -64,7 +64,9 @@ func (b *bench) introduce(ctx context.Context, from, to int) error {
 		copy(dst, b.a.MAC)
 		copy(src, station(from+i%n))
 	})
-	if err == nil && got.received < n {
+	// A frame in a thousand may be lost: its station's are flooded, here to the
+	// same one peer.
+	if err == nil && got.received < n-n/1000 {
 		err = fmt.Errorf("%d of %d stations were heard", got.received, n)
 	}
 	return err
