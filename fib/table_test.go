@@ -289,6 +289,32 @@ func TestSize(t *testing.T) {
 	runtime.KeepAlive(tab)
 }
 
+// TestSequencesSpread: addresses that count up, as those of virtual machines
+// do, fill the buckets evenly whatever the seed. How far keys overflow is worked
+// out from how many have their home where.
+func TestSequencesSpread(t *testing.T) {
+	const buckets = 1 << 14
+	for _, stride := range []int{1, 4, 256, 1 << 16} {
+		for range 100 {
+			a := newArray(buckets)
+			var homes [buckets]int
+			for i := range a.maxUsed() / 3 * 2 {
+				homes[a.hash(mac(i*stride).word())&a.mask]++
+			}
+			over, way := 0, 0
+			for i := range 2 * buckets {
+				if over = max(0, over+homes[i%buckets]-slotsPerBucket); over == 0 {
+					way = 0
+					continue
+				}
+				if way++; way >= maxProbe {
+					t.Fatalf("addresses %d apart overflow through %d buckets, seed %x, factor %x", stride, way, a.seed, a.factor)
+				}
+			}
+		}
+	}
+}
+
 // TestCacheLines checks what no line of code enforces: that the allocator
 // aligns buckets to cache lines, and that the fields every Lookup reads share
 // none with those that every insertion writes.
