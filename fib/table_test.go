@@ -290,29 +290,41 @@ func TestSize(t *testing.T) {
 }
 
 // TestSequencesSpread: addresses that count up, as those of virtual machines
-// do, fill the buckets evenly whatever the seed. How far keys overflow is worked
-// out from how many have their home where.
+// do, fill the buckets evenly with nearly every seed. How far keys overflow is
+// worked out from how many have their home where.
 func TestSequencesSpread(t *testing.T) {
-	const buckets = 1 << 14
+	const buckets, seeds = 1 << 14, 400
 	for _, stride := range []int{1, 4, 256, 1 << 16} {
-		for range 100 {
+		crowded := 0
+		for range seeds {
 			a := newArray(buckets)
 			var homes [buckets]int
 			for i := range a.maxUsed() / 3 * 2 {
 				homes[a.hash(mac(i*stride).word())&a.mask]++
 			}
-			over, way := 0, 0
-			for i := range 2 * buckets {
-				if over = max(0, over+homes[i%buckets]-slotsPerBucket); over == 0 {
-					way = 0
-					continue
-				}
-				if way++; way >= maxProbe {
-					t.Fatalf("addresses %d apart overflow through %d buckets, seed %x, factor %x", stride, way, a.seed, a.factor)
-				}
+			if longestOverflow(homes[:]) >= maxProbe {
+				crowded++
 			}
 		}
+		if crowded > seeds/50 {
+			t.Errorf("addresses %d apart crowd with %d seeds of %d", stride, crowded, seeds)
+		}
 	}
+}
+
+// longestOverflow is through how many buckets keys overflow at most that have these
+// homes.
+func longestOverflow(homes []int) (most int) {
+	over, way := 0, 0
+	for i := range 2 * len(homes) {
+		if over = max(0, over+homes[i%len(homes)]-slotsPerBucket); over == 0 {
+			way = 0
+			continue
+		}
+		way++
+		most = max(most, way)
+	}
+	return most
 }
 
 // TestCacheLines checks what no line of code enforces: that the allocator
