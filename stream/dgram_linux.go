@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/frame"
+	"weft/internal/vectorio"
 )
 
 const (
@@ -20,18 +21,12 @@ const (
 	slotLen = frame.Headroom + maxFrame + 192
 )
 
-// mmsghdr is struct mmsghdr of recvmmsg(2).
-type mmsghdr struct {
-	hdr unix.Msghdr
-	n   uint32
-}
-
 // dgramRx reads many datagrams at once, each to where it stays.
 type dgramRx struct {
 	dgram *Dgram
 	mem   []byte
 	iov   [recvMany]unix.Iovec
-	msgs  [recvMany]mmsghdr
+	msgs  [recvMany]vectorio.Msg
 
 	n    int
 	err  error
@@ -41,10 +36,9 @@ type dgramRx struct {
 func newDgramRx(d *Dgram) *dgramRx {
 	r := &dgramRx{dgram: d, mem: make([]byte, recvMany*slotLen)}
 	for i := range r.msgs {
-		r.iov[i].Base = &r.mem[i*slotLen+frame.Headroom]
-		r.iov[i].SetLen(maxFrame)
-		r.msgs[i].hdr.Iov = &r.iov[i]
-		r.msgs[i].hdr.SetIovlen(1)
+		r.iov[i] = vectorio.Part(r.mem[i*slotLen+frame.Headroom:][:maxFrame])
+		r.msgs[i].Hdr.Iov = &r.iov[i]
+		r.msgs[i].Hdr.SetIovlen(1)
 	}
 	r.bind = r.recv
 	return r
@@ -63,8 +57,8 @@ func (r *dgramRx) ReadBatch(b *frame.Batch) error {
 	}
 	r.dgram.heard()
 	for i := range r.msgs[:r.n] {
-		n := int(r.msgs[i].n)
-		if r.msgs[i].hdr.Flags&unix.MSG_TRUNC != 0 {
+		n := int(r.msgs[i].N)
+		if r.msgs[i].Hdr.Flags&unix.MSG_TRUNC != 0 {
 			n = 0 // longer than any frame: counted as malformed
 		}
 		end := i*slotLen + frame.Headroom + n
@@ -77,12 +71,11 @@ func (r *dgramRx) ReadBatch(b *frame.Batch) error {
 // and calls again.
 func (r *dgramRx) recv(fd uintptr) bool {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.msgs[0])), recvMany, unix.MSG_DONTWAIT, 0, 0)
+		n, errno := vectorio.Recvmmsg(int(fd), r.msgs[:])
 		switch errno {
 		case 0:
-			r.n = int(n)
+			r.n = n
 			return true
-		case unix.EINTR:
 		case unix.EAGAIN:
 			return false
 		case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN:
@@ -99,7 +92,7 @@ type sender struct {
 	name    unix.RawSockaddrUnix
 	nameLen uint32
 	iov     []unix.Iovec
-	msgs    [sendMany]mmsghdr
+	msgs    [sendMany]vectorio.Msg
 	n       int
 }
 
@@ -120,14 +113,14 @@ func (s *sender) init(path string) {
 func (s *sender) load(bufs []*frame.Buf) {
 	s.iov = s.iov[:0]
 	for _, b := range bufs {
-		s.add(b.Head())
+		s.iov = append(s.iov, vectorio.Part(b.Head()))
 		for _, f := range b.Frags {
-			s.add(f)
+			s.iov = append(s.iov, vectorio.Part(f))
 		}
 	}
 	s.n = len(bufs)
 	for i, at := 0, 0; i < s.n; i++ {
-		h := &s.msgs[i].hdr
+		h := &s.msgs[i].Hdr
 		parts := 1 + len(bufs[i].Frags)
 		h.Iov = &s.iov[at]
 		h.SetIovlen(parts)
@@ -138,23 +131,12 @@ func (s *sender) load(bufs []*frame.Buf) {
 	}
 }
 
-func (s *sender) add(p []byte) {
-	part := unix.Iovec{Base: unsafe.SliceData(p)}
-	part.SetLen(len(p))
-	s.iov = append(s.iov, part)
-}
-
 // send sends from the i-th frame on. It gives how many went before the first
 // that did not, and, when that is the i-th, why.
 func (s *sender) send(fd uintptr, i int) (int, error) {
-	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.msgs[i])), uintptr(s.n-i), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			return int(n), nil
-		case unix.EINTR:
-		default:
-			return 0, errno
-		}
+	n, errno := vectorio.Sendmmsg(int(fd), s.msgs[i:s.n])
+	if errno != 0 {
+		return 0, errno
 	}
+	return n, nil
 }

@@ -1,10 +1,9 @@
 package stream
 
 import (
-	"syscall"
-	"unsafe"
-
 	"golang.org/x/sys/unix"
+
+	"weft/internal/vectorio"
 )
 
 // maxParts is IOV_MAX, what one writev takes (writev(2)).
@@ -18,12 +17,9 @@ func (v *vector) room(n int) bool { return len(v.iov)+n <= maxParts }
 
 // push appends p, borrowed until reset.
 func (v *vector) push(p []byte) {
-	if len(p) == 0 {
-		return
+	if len(p) > 0 {
+		v.iov = append(v.iov, vectorio.Part(p))
 	}
-	part := unix.Iovec{Base: &p[0]}
-	part.SetLen(len(p))
-	v.iov = append(v.iov, part)
 }
 
 func (v *vector) reset() {
@@ -33,15 +29,9 @@ func (v *vector) reset() {
 
 // write writes as much as the socket has room for, and gives how many bytes.
 func (v *vector) write(fd uintptr) (int, error) {
-	for {
-		// A write that does not block needs no notice to the scheduler.
-		n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&v.iov[0])), uintptr(len(v.iov)))
-		switch errno {
-		case 0:
-			return int(n), nil
-		case syscall.EINTR:
-		default:
-			return 0, errno
-		}
+	n, errno := vectorio.Writev(int(fd), v.iov)
+	if errno != 0 {
+		return 0, errno
 	}
+	return n, nil
 }

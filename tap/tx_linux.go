@@ -2,12 +2,12 @@ package tap
 
 import (
 	"sync/atomic"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"weft/frame"
 	"weft/frame/offload"
+	"weft/internal/vectorio"
 )
 
 // tx writes frames to a TAP, each with one writev that gathers the virtio
@@ -36,16 +36,16 @@ func (t *tx) WriteBatch(bufs []*frame.Buf, tally *frame.Tally) {
 		o := &b.Offload
 		switch {
 		case o.GSO == frame.GSOUDP && !f.USO, o.GSO != frame.GSONone && !f.TSO:
-			t.writeSegments(uintptr(fd), b, tally)
+			t.writeSegments(fd, b, tally)
 			continue
 		case o.NeedsCsum && !f.Checksum:
 			offload.FinishChecksum(b)
 		}
-		t.writeFrame(uintptr(fd), b, tally)
+		t.writeFrame(fd, b, tally)
 	}
 }
 
-func (t *tx) writeSegments(fd uintptr, b *frame.Buf, tally *frame.Tally) {
+func (t *tx) writeSegments(fd int, b *frame.Buf, tally *frame.Tally) {
 	segs, err := t.seg.Segment(b)
 	if err != nil {
 		tally.Drop(frame.DropMalformed, b)
@@ -56,15 +56,14 @@ func (t *tx) writeSegments(fd uintptr, b *frame.Buf, tally *frame.Tally) {
 	}
 }
 
-func (t *tx) writeFrame(fd uintptr, b *frame.Buf, tally *frame.Tally) {
+func (t *tx) writeFrame(fd int, b *frame.Buf, tally *frame.Tally) {
 	offload.EncodeVirtio(t.hdr[:], b)
 	t.iov = t.iov[:0]
-	t.push(t.hdr[:])
-	t.push(b.Head())
+	t.iov = append(t.iov, vectorio.Part(t.hdr[:]), vectorio.Part(b.Head()))
 	for _, f := range b.Frags {
-		t.push(f)
+		t.iov = append(t.iov, vectorio.Part(f))
 	}
-	switch errno := t.writev(fd); errno {
+	switch _, errno := vectorio.Writev(fd, t.iov); errno {
 	case 0:
 		tally.Sent(b)
 		if t.down.Load() {
@@ -79,23 +78,5 @@ func (t *tx) writeFrame(fd uintptr, b *frame.Buf, tally *frame.Tally) {
 		tally.Drop(frame.DropMalformed, b)
 	default: // EAGAIN, ENOBUFS, ENOMEM
 		tally.Drop(frame.DropQueueFull, b)
-	}
-}
-
-func (t *tx) push(p []byte) {
-	if len(p) == 0 {
-		return
-	}
-	v := unix.Iovec{Base: &p[0]}
-	v.SetLen(len(p))
-	t.iov = append(t.iov, v)
-}
-
-func (t *tx) writev(fd uintptr) unix.Errno {
-	for {
-		_, _, errno := unix.RawSyscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&t.iov[0])), uintptr(len(t.iov)))
-		if errno != unix.EINTR {
-			return errno
-		}
 	}
 }

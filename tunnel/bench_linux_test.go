@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/frame"
+	"weft/internal/vectorio"
 )
 
 // loads are what the benchmarks carry: a superframe of TCP, and a batch of
@@ -33,7 +34,7 @@ func BenchmarkEncapsulate(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			p := newPair(b, "127.0.0.1", Config{}, Config{})
 			e := newEncapsulator(p.a)
-			e.out.call = func(_ int, msgs []mmsghdr) (int, unix.Errno) { return len(msgs), 0 }
+			e.out.call = func(_ int, msgs []vectorio.Msg) (int, unix.Errno) { return len(msgs), 0 }
 			var tally frame.Tally
 			b.SetBytes(lengthOf(bufs))
 			b.ReportAllocs()

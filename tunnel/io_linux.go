@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/internal/poll"
+	"weft/internal/vectorio"
 )
 
 const (
@@ -34,12 +35,6 @@ const (
 	// ttl of outer packets: they cross the underlay's routers.
 	ttl = 64
 )
-
-// mmsghdr is struct mmsghdr of recvmmsg(2).
-type mmsghdr struct {
-	hdr unix.Msghdr
-	n   uint32
-}
 
 // sockets are the VTEP's: one that receives, and one a lane that sends.
 type sockets struct {
@@ -183,13 +178,13 @@ const (
 // sender is the scratch memory of sendmmsg.
 type sender struct {
 	name [unix.SizeofSockaddrInet6]byte
-	msgs [sendMany]mmsghdr
+	msgs [sendMany]vectorio.Msg
 	oob  [sendMany][sendOOB]byte
 	iov  []unix.Iovec
-	call func(fd int, msgs []mmsghdr) (int, unix.Errno) // sendmmsg; tests have their own
+	call func(fd int, msgs []vectorio.Msg) (int, unix.Errno) // vectorio.Sendmmsg; tests have their own
 }
 
-func (s *sender) init() { s.call = sendmmsg }
+func (s *sender) init() { s.call = vectorio.Sendmmsg }
 
 // send sends trains from the lane's socket, at most sendMany of them, and gives
 // how many went before the first that did not, and why that did not.
@@ -199,15 +194,13 @@ func (s *sender) send(socks *sockets, l int, to netip.AddrPort, trains []train) 
 	s.iov = s.iov[:0]
 	for i := range trains {
 		for _, p := range trains[i].parts {
-			v := unix.Iovec{Base: unsafe.SliceData(p)}
-			v.SetLen(len(p))
-			s.iov = append(s.iov, v)
+			s.iov = append(s.iov, vectorio.Part(p))
 		}
 	}
 	iov := s.iov
 	for i := range trains {
 		tr := &trains[i]
-		h := &s.msgs[i].hdr
+		h := &s.msgs[i].Hdr
 		h.Name, h.Namelen = &s.name[0], uint32(nameLen)
 		h.Iov = &iov[0]
 		h.SetIovlen(len(tr.parts))
@@ -220,21 +213,8 @@ func (s *sender) send(socks *sockets, l int, to netip.AddrPort, trains []train) 
 		return 0, net.ErrClosed
 	}
 	defer socks.lanes[l].Done()
-	for {
-		n, errno := s.call(fd, s.msgs[:len(trains)])
-		if errno != unix.EINTR {
-			return n, sendError(errno)
-		}
-	}
-}
-
-func sendmmsg(fd int, msgs []mmsghdr) (int, unix.Errno) {
-	// A send that does not block needs no notice to the scheduler.
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
+	n, errno := s.call(fd, s.msgs[:len(trains)])
+	return n, sendError(errno)
 }
 
 // sendError sorts what sendmmsg says of the first train that it did not send.
@@ -298,7 +278,7 @@ func putCmsg(oob []byte, level, kind, dataLen int) []byte {
 type receiver struct {
 	fd    *poll.FD
 	wait  *poll.Waiter // made by the first wait
-	msgs  [recvBatch]mmsghdr
+	msgs  [recvBatch]vectorio.Msg
 	names [recvBatch][unix.SizeofSockaddrInet6]byte
 	oob   [recvBatch][recvOOB]byte
 	iov   [recvBatch]unix.Iovec
@@ -308,9 +288,8 @@ type receiver struct {
 func (r *receiver) init(v *VTEP, mem [][]byte) {
 	r.fd = v.sock.recv
 	for i := range r.msgs {
-		r.iov[i].Base = &mem[i][0]
-		r.iov[i].SetLen(len(mem[i]))
-		h := &r.msgs[i].hdr
+		r.iov[i] = vectorio.Part(mem[i])
+		h := &r.msgs[i].Hdr
 		h.Name = &r.names[i][0]
 		h.Iov = &r.iov[i]
 		h.SetIovlen(1)
@@ -337,7 +316,7 @@ func (r *receiver) sleep() error {
 // because the socket buffer was full.
 func (r *receiver) receive(d []datagram) (n int, lost uint32, err error) {
 	for i := range r.msgs {
-		h := &r.msgs[i].hdr
+		h := &r.msgs[i].Hdr
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(recvOOB)
 	}
@@ -355,33 +334,26 @@ func (r *receiver) recvmmsg() (int, error) {
 		return 0, net.ErrClosed
 	}
 	defer r.fd.Done()
-	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.msgs[0])), recvBatch, unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			return int(n), nil
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return 0, nil
-		default:
-			return 0, errno
-		}
+	n, errno := vectorio.Recvmmsg(fd, r.msgs[:])
+	if errno != 0 && errno != unix.EAGAIN {
+		return 0, errno
 	}
+	return n, nil
 }
 
 // describe reads length, source and control messages of message i.
 func (r *receiver) describe(i int, d *datagram) (lost uint32) {
 	m := &r.msgs[i]
-	d.n = int(m.n)
+	d.n = int(m.N)
 	d.seg, d.tos = 0, 0
-	d.truncated = m.hdr.Flags&unix.MSG_TRUNC != 0
+	d.truncated = m.Hdr.Flags&unix.MSG_TRUNC != 0
 	name := &r.names[i]
 	if binary.NativeEndian.Uint16(name[:]) == unix.AF_INET {
 		d.from = netip.AddrFrom4([4]byte(name[4:8]))
 	} else {
 		d.from = netip.AddrFrom16([16]byte(name[8:24]))
 	}
-	oob := r.oob[i][:min(int(m.hdr.Controllen), recvOOB)]
+	oob := r.oob[i][:min(int(m.Hdr.Controllen), recvOOB)]
 	for len(oob) >= unix.CmsgLen(0) {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
 		if int(h.Len) < unix.CmsgLen(1) || int(h.Len) > len(oob) {

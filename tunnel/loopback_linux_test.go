@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/frame"
+	"weft/internal/vectorio"
 )
 
 // pair is two VTEPs on the loopback interface, each the other's hop.
@@ -192,15 +193,15 @@ func TestLoopbackSuperframe(t *testing.T) {
 // refusing makes e's kernel answer a send of a train with errno, and act as
 // ever for single datagrams.
 func refusing(e *encapsulator, errno unix.Errno) {
-	e.out.call = func(fd int, msgs []mmsghdr) (int, unix.Errno) {
-		train := slices.IndexFunc(msgs, func(m mmsghdr) bool { return m.hdr.Controllen > cmsgLen }) // has a segment size
+	e.out.call = func(fd int, msgs []vectorio.Msg) (int, unix.Errno) {
+		train := slices.IndexFunc(msgs, func(m vectorio.Msg) bool { return m.Hdr.Controllen > cmsgLen }) // has a segment size
 		switch train {
 		case -1:
-			return sendmmsg(fd, msgs)
+			return vectorio.Sendmmsg(fd, msgs)
 		case 0:
 			return 0, errno
 		}
-		return sendmmsg(fd, msgs[:train]) // what comes before is sent
+		return vectorio.Sendmmsg(fd, msgs[:train]) // what comes before is sent
 	}
 }
 
@@ -253,7 +254,7 @@ func TestSendErrors(t *testing.T) {
 		t.Run(c.errno.Error(), func(t *testing.T) {
 			p := newPair(t, "127.0.0.1", Config{}, Config{})
 			e := newEncapsulator(p.a)
-			e.out.call = func(int, []mmsghdr) (int, unix.Errno) { return 0, c.errno }
+			e.out.call = func(int, []vectorio.Msg) (int, unix.Errno) { return 0, c.errno }
 			bufs := mixed(t)
 			var tally frame.Tally
 			e.send(p.to, bufs, &tally)
@@ -263,7 +264,7 @@ func TestSendErrors(t *testing.T) {
 			if err := p.to.Err(); (err != nil) != c.hopErr || c.hopErr && !errors.Is(err, c.errno) {
 				t.Errorf("the hop's error is %v", err)
 			}
-			e.out.call = sendmmsg
+			e.out.call = vectorio.Sendmmsg
 			e.send(p.to, bufs[:1], &tally)
 			if err := p.to.Err(); err != nil {
 				t.Errorf("the hop's error is still %v", err)

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"weft/internal/vectorio"
 )
 
 const (
@@ -26,19 +28,13 @@ const (
 	sendBuffer = 4 << 20
 )
 
-// mmsghdr is struct mmsghdr of sendmmsg(2).
-type mmsghdr struct {
-	hdr unix.Msghdr
-	n   uint32
-}
-
 // outlet is a socket on an interface, with frames that are ready to leave and
 // lack only what tells them apart. It is for one goroutine at a time.
 type outlet struct {
 	fd     int
 	frames [maxBurst][]byte
 	iovs   [maxBurst]unix.Iovec
-	msgs   [maxBurst]mmsghdr
+	msgs   [maxBurst]vectorio.Msg
 	seq    uint64
 	// stamp makes a frame the one with this number; it does nothing at first.
 	stamp func(f []byte, seq uint64)
@@ -81,10 +77,9 @@ func newOutlet(e End, frameLen int, build func(f []byte)) (*outlet, error) {
 		f := mem[i*stride:][:frameLen:frameLen]
 		build(f)
 		o.frames[i] = f
-		o.iovs[i].Base = &f[0]
-		o.iovs[i].SetLen(len(f))
-		o.msgs[i].hdr.Iov = &o.iovs[i]
-		o.msgs[i].hdr.SetIovlen(1)
+		o.iovs[i] = vectorio.Part(f)
+		o.msgs[i].Hdr.Iov = &o.iovs[i]
+		o.msgs[i].Hdr.SetIovlen(1)
 	}
 	return o, nil
 }
