@@ -31,7 +31,6 @@ const (
 // Nothing is copied in user space.
 type queue struct {
 	fd       *poll.FD
-	wait     *poll.Waiter // made by the first ReadBatch
 	features Features
 
 	arena []byte
@@ -55,17 +54,11 @@ func (q *queue) FD() *poll.FD { return q.fd }
 // ReadBatch waits until there are frames and reads them; vswitch.Rx has the
 // contract.
 func (q *queue) ReadBatch(b *frame.Batch) error {
-	if q.wait == nil {
-		var err error
-		if q.wait, err = poll.NewWaiter(q.fd); err != nil {
-			return err
-		}
-	}
 	for {
 		if _, err := q.PollBatch(b); b.Len() > 0 || err != nil {
 			return err
 		}
-		if err := q.wait.Wait(); err != nil {
+		if err := q.fd.Wait(); err != nil {
 			return err
 		}
 	}

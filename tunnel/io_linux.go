@@ -277,7 +277,6 @@ func putCmsg(oob []byte, level, kind, dataLen int) []byte {
 // receiver is the scratch memory of recvmmsg.
 type receiver struct {
 	fd    *poll.FD
-	wait  *poll.Waiter // made by the first wait
 	msgs  [recvBatch]vectorio.Msg
 	names [recvBatch][unix.SizeofSockaddrInet6]byte
 	oob   [recvBatch][recvOOB]byte
@@ -299,16 +298,10 @@ func (r *receiver) init(v *VTEP, mem [][]byte) {
 
 // sleep waits until there are datagrams.
 func (r *receiver) sleep() error {
-	if r.wait == nil {
-		var err error
-		if r.wait, err = poll.NewWaiter(r.fd); err != nil {
-			return err
-		}
+	if err := r.fd.Wait(); !errors.Is(err, os.ErrClosed) {
+		return err
 	}
-	if r.wait.Wait() != nil {
-		return net.ErrClosed
-	}
-	return nil
+	return net.ErrClosed
 }
 
 // receive describes the datagrams that there are in d, which has recvBatch

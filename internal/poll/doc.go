@@ -8,6 +8,6 @@
 //
 // # Concurrency
 //
-// An [FD] and a [Loop] may be used from any number of goroutines. A [Waiter]
-// belongs to one.
+// An [FD] and a [Loop] may be used from any number of goroutines; only one reads
+// an FD, and so waits for it.
 package poll

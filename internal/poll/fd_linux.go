@@ -16,7 +16,7 @@ type FD struct {
 	fd     int
 	uses   atomic.Int64          // one is the owner's, until Close
 	waiter atomic.Pointer[event] // whom Close wakes
-	own    atomic.Pointer[event] // a Waiter's, which goes with the descriptor
+	own    atomic.Pointer[event] // of Wait, made by the first; goes with the descriptor
 }
 
 // New takes over fd.
@@ -60,6 +60,40 @@ func (f *FD) Close() error {
 	}
 	f.Done()
 	return nil
+}
+
+// Wait sleeps until there is something to read; it is for the one reader of a
+// descriptor that no [Loop] serves. The error is os.ErrClosed after Close, or of
+// a system without descriptors to spare.
+func (f *FD) Wait() error {
+	fd, ok := f.Use()
+	if !ok {
+		return os.ErrClosed
+	}
+	defer f.Done()
+	wake, err := f.ownEvent()
+	if err != nil {
+		return err
+	}
+	f.waiter.Store(wake) // a Loop may have waited before
+	if f.closed() {
+		return os.ErrClosed // Close may have woken that
+	}
+	_, err = wait([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(wake.fd.fd), Events: unix.POLLIN}})
+	return err
+}
+
+// ownEvent is what wakes Wait.
+func (f *FD) ownEvent() (*event, error) {
+	if e := f.own.Load(); e != nil {
+		return e, nil
+	}
+	e, err := newEvent()
+	if err != nil {
+		return nil, err
+	}
+	f.own.Store(e)
+	return e, nil
 }
 
 func (f *FD) closed() bool { return f.uses.Load()&closing != 0 }

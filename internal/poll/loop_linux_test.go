@@ -188,14 +188,10 @@ func TestADescriptorInUseStaysOpen(t *testing.T) {
 	}
 }
 
-func TestWaiter(t *testing.T) {
+func TestWait(t *testing.T) {
 	f, w := pipe(t)
-	wait, err := NewWaiter(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	write(t, w)
-	if err := wait.Wait(); err != nil {
+	if err := f.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	fd, _ := f.Use()
@@ -203,12 +199,12 @@ func TestWaiter(t *testing.T) {
 	_, _ = unix.Read(fd, b[:])
 	f.Done()
 	woken := make(chan error, 1)
-	go func() { woken <- wait.Wait() }()
+	go func() { woken <- f.Wait() }()
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
 	_ = await(t, woken, "a waiter whose descriptor was closed")
-	if err := wait.Wait(); !errors.Is(err, os.ErrClosed) {
+	if err := f.Wait(); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("waits for a closed descriptor: %v", err)
 	}
 }
