@@ -28,6 +28,14 @@ type ExecOptions struct {
 
 // Exec runs a command in a node and gives its exit code.
 func Exec(ctx context.Context, d Dir, o ExecOptions) (code int, err error) {
+	// Before the command can be there: what is sent to it while it starts is
+	// not lost.
+	var signals <-chan os.Signal
+	if o.Signals {
+		var stop func()
+		signals, stop = catchSignals(o.TTY)
+		defer stop()
+	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", d.File(ExecName))
 	if err != nil {
@@ -57,7 +65,7 @@ func Exec(ctx context.Context, d Dir, o ExecOptions) (code int, err error) {
 		return 0, err
 	}
 	if o.Signals {
-		defer passSignals(c, o.TTY)()
+		go passSignals(c, signals)
 	}
 	if master != nil {
 		defer master.Close()
@@ -111,24 +119,26 @@ func Received(oob []byte) (files []*os.File, err error) {
 	return files, nil
 }
 
-// passSignals hands on what the user sends this process. With a terminal the
-// keys for that go through it.
-func passSignals(c io.Writer, tty bool) (stop func()) {
+// catchSignals takes what the user sends this process for the command. With a
+// terminal the keys for that go through it.
+func catchSignals(tty bool) (caught <-chan os.Signal, stop func()) {
 	signals := make(chan os.Signal, 8)
 	list := []os.Signal{unix.SIGTERM, unix.SIGHUP}
 	if !tty {
 		list = append(list, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
 	}
 	signal.Notify(signals, list...)
-	go func() {
-		for s := range signals {
-			if s, ok := s.(unix.Signal); ok {
-				_ = json.NewEncoder(c).Encode(ExecSignal{int(s)})
-			}
-		}
-	}()
-	return func() {
+	return signals, func() {
 		signal.Stop(signals)
 		close(signals)
+	}
+}
+
+// passSignals hands on what was caught, until the channel is closed.
+func passSignals(c io.Writer, caught <-chan os.Signal) {
+	for s := range caught {
+		if s, ok := s.(unix.Signal); ok {
+			_ = json.NewEncoder(c).Encode(ExecSignal{int(s)})
+		}
 	}
 }
