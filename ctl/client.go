@@ -1,15 +1,11 @@
 package ctl
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -19,76 +15,36 @@ import (
 // Client calls a daemon. Errors that the daemon gives are [*Error] with the
 // daemon's message; [ErrNoDaemon] is wrapped when there is none.
 type Client struct {
-	path string
-	http *http.Client
+	path   string
+	caller *Caller
 }
 
 var _ Backend = (*Client)(nil)
 
 // Dial makes a client for the daemon on the socket. It connects with the first call.
 func Dial(path string) *Client {
-	var d net.Dialer
-	return &Client{path: path, http: &http.Client{
-		Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return d.DialContext(ctx, "unix", path)
-			},
-			DisableCompression: true,
-		},
-		// The API has no redirects: one would come of a name such as "..".
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	c := &Client{path: path}
+	c.caller = NewCaller(path, "the daemon on "+path, c.explain)
+	return c
 }
 
 // Close ends the idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.caller.Close() }
 
-// do sends in, where it is not nil, and reads the answer into out, where that is not nil.
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("encode the request: %w", err)
-		}
-		body = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://weft"+path, body)
-	if err != nil {
-		return fmt.Errorf("make the request: %w", err)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return c.explain(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode >= http.StatusMultipleChoices {
-		return refusal(resp)
-	}
-	if out == nil {
-		return nil
-	}
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("the answer of the daemon on %s: %w", c.path, err)
-	}
-	return nil
+	return inOneLine(c.caller.Call(ctx, method, path, in, out))
 }
 
-// copyTo reads an answer that is no JSON.
 func (c *Client) copyTo(ctx context.Context, path string, w io.Writer) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://weft"+path, nil)
-	if err != nil {
-		return fmt.Errorf("make the request: %w", err)
+	return inOneLine(c.caller.Copy(ctx, path, w))
+}
+
+// inOneLine makes one line of what a daemon said, which another program's may
+// not be.
+func inOneLine(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Message = oneLine(e.Message)
 	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return c.explain(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode >= http.StatusMultipleChoices {
-		return refusal(resp)
-	}
-	_, err = io.Copy(w, resp.Body)
 	return err
 }
 
@@ -104,15 +60,6 @@ func (c *Client) explain(err error) error {
 		err = u.Err
 	}
 	return fmt.Errorf("call the daemon on %s: %w", c.path, err)
-}
-
-// refusal turns an answer that is no success into an error.
-func refusal(resp *http.Response) error {
-	var f failureBody
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&f); err != nil || f.Error == "" {
-		f.Error = "the daemon answered " + resp.Status
-	}
-	return &Error{Status: resp.StatusCode, Message: oneLine(f.Error)}
 }
 
 // named builds the path of one item; false for what a path cannot hold.

@@ -161,17 +161,12 @@ func (w *streamWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// failureBody is what a client gets in place of the result.
-type failureBody struct {
-	Error string `json:"error"`
-}
-
 func (s *Server) failure(r *http.Request, err error) reply {
 	status := StatusOf(err)
 	if status >= http.StatusInternalServerError {
 		s.log.Error().Err(err).Str("method", r.Method).Str("path", r.URL.Path).Msg("control request failed")
 	}
-	return reply{status: status, body: failureBody{oneLine(err.Error())}}
+	return reply{status: status, body: Failure{oneLine(err.Error())}}
 }
 
 func oneLine(s string) string {

@@ -115,7 +115,7 @@ func answer(mux *http.ServeMux, pattern string, call func(*http.Request) (any, e
 		body, err := call(r)
 		status := http.StatusOK
 		if err != nil {
-			status, body = ctl.StatusOf(err), lab.Failure{Error: err.Error()}
+			status, body = ctl.StatusOf(err), ctl.Failure{Error: err.Error()}
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
