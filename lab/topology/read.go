@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"weft/ctl"
+	"weft/internal/yamlfile"
 )
 
 // Load reads and checks the file. What paths in it are relative to is its
@@ -22,7 +23,7 @@ func Load(path string) (*Topology, error) {
 	}
 	defer f.Close()
 	// A little more than is allowed, for Parse to refuse.
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, yamlfile.MaxBytes+1))
 	if err != nil {
 		return nil, err
 	}

@@ -3,10 +3,10 @@ package topology
 import (
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"weft/internal/yamlfile"
 )
 
 // pair is a key with its value.
@@ -16,42 +16,20 @@ type pair struct {
 }
 
 // pairs gives what a mapping holds; nothing for an empty value.
-func (r *reader) pairs(v value) []pair {
-	var nodes []*ast.MappingValueNode
-	switch n := v.node.(type) {
-	case nil, *ast.NullNode:
-		return nil
-	case *ast.MappingNode:
-		nodes = n.Values
-	case *ast.MappingValueNode:
-		nodes = []*ast.MappingValueNode{n}
-	default:
-		r.fail(v, "%s where keys with values are wanted", kindOf(v.node))
-		return nil
+func (r *reader) pairs(v value) (out []pair) {
+	pairs, problem := yamlfile.Pairs(v.node, text)
+	if problem != "" {
+		r.fail(v, "%s", problem)
 	}
-	var out []pair
-	seen := map[string]bool{}
-	for _, n := range nodes {
-		name, ok := text(n.Key)
-		p := pair{name, value{node: n.Value, line: lineOf(n.Key), key: join(v.key, name)}}
-		switch {
-		case !ok:
-			r.fail(p.value, "%s cannot be a key", kindOf(n.Key))
-		case seen[name]:
-			r.fail(p.value, "is there twice")
-		default:
-			seen[name] = true
-			out = append(out, p)
+	for _, p := range pairs {
+		at := value{node: p.Value, line: p.Line, key: yamlfile.Join(v.key, p.Name)}
+		if p.Problem != "" {
+			r.fail(at, "%s", p.Problem)
+			continue
 		}
+		out = append(out, pair{p.Name, at})
 	}
 	return out
-}
-
-func join(key, name string) string {
-	if key == "" {
-		return name
-	}
-	return key + "." + name
 }
 
 // readers says how to read each key.
@@ -64,7 +42,7 @@ func (r *reader) fields(v value, known readers) {
 		read, ok := known[p.name]
 		switch {
 		case !ok:
-			r.fail(p.value, "unknown key (want one of %s)", strings.Join(slices.Sorted(maps.Keys(meaningful(known))), ", "))
+			r.fail(p.value, "%s", yamlfile.Unknown(meaningful(known)))
 		case read != nil:
 			read(p.value)
 		}
@@ -79,14 +57,12 @@ func meaningful(known readers) readers {
 
 // items reads a list; nothing for an empty value.
 func (r *reader) items(v value, read func(value)) {
-	switch n := v.node.(type) {
-	case nil, *ast.NullNode:
-	case *ast.SequenceNode:
-		for i, item := range n.Values {
-			read(value{node: item, line: lineOf(item), key: fmt.Sprintf("%s[%d]", v.key, i)})
-		}
-	default:
-		r.fail(v, "%s where a list is wanted", kindOf(v.node))
+	items, problem := yamlfile.Items(v.node)
+	if problem != "" {
+		r.fail(v, "%s", problem)
+	}
+	for i, item := range items {
+		read(value{node: item, line: yamlfile.LineOf(item), key: fmt.Sprintf("%s[%d]", v.key, i)})
 	}
 }
 
@@ -109,7 +85,7 @@ func (r *reader) string(v value) string {
 	s, ok := text(v.node)
 	switch {
 	case !ok:
-		r.fail(v, "%s where a string is wanted", kindOf(v.node))
+		r.fail(v, "%s where a string is wanted", yamlfile.KindOf(v.node))
 	case s == "":
 		r.fail(v, "is empty (leave the key out)")
 	}
@@ -133,17 +109,9 @@ func (r *reader) addText(to *[]string) func(value) {
 // setNumber reads a whole number from low to high.
 func setNumber[T int | int64 | uint16 | uint32 | uint64](r *reader, to *T, low, high int64) func(value) {
 	return func(v value) {
-		n, ok := v.node.(*ast.IntegerNode)
-		if !ok {
-			r.fail(v, "%s where a whole number is wanted", kindOf(v.node))
-			return
-		}
-		i, ok := n.Value.(int64)
-		if u, isU := n.Value.(uint64); isU && u <= uint64(high) {
-			i, ok = int64(u), true
-		}
-		if !ok || i < low || i > high {
-			r.fail(v, "%s is out of range (want %d to %d)", n.Token.Value, low, high)
+		i, problem := yamlfile.Whole(v.node, low, high)
+		if problem != "" {
+			r.fail(v, "%s", problem)
 			return
 		}
 		*to = T(i)
@@ -152,11 +120,11 @@ func setNumber[T int | int64 | uint16 | uint32 | uint64](r *reader, to *T, low, 
 
 func (r *reader) setBool(to *bool) func(value) {
 	return func(v value) {
-		n, ok := v.node.(*ast.BoolNode)
-		if !ok {
-			r.fail(v, "%s where true or false is wanted", kindOf(v.node))
+		b, problem := yamlfile.Bool(v.node)
+		if problem != "" {
+			r.fail(v, "%s", problem)
 			return
 		}
-		*to = n.Value
+		*to = b
 	}
 }

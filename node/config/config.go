@@ -16,14 +16,13 @@ import (
 	"os"
 	"strings"
 
-	"github.com/goccy/go-yaml/parser"
-
 	"weft/ctl"
+	"weft/internal/yamlfile"
 )
 
-// maxFile bounds a file as the control API bounds a request, in bytes: it is
-// room for some ten thousand ports.
-const maxFile = 1 << 20
+// maxDepth bounds how deep brackets, and dashes on one line, may nest. The
+// deepest key of a weft.yaml is at 6.
+const maxDepth = 16
 
 // Load reads the file.
 func Load(path string) (ctl.Config, error) {
@@ -33,7 +32,7 @@ func Load(path string) (ctl.Config, error) {
 	}
 	defer func() { _ = f.Close() }()
 	// A little more than is allowed, for Parse to refuse.
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, yamlfile.MaxBytes+1))
 	if err != nil {
 		return ctl.Config{}, unreadable(path, err)
 	}
@@ -50,23 +49,22 @@ func unreadable(path string, err error) error {
 
 // Parse reads a file's content. name is the file's, for messages.
 func Parse(name string, data []byte) (ctl.Config, error) {
-	tokens, err := scan(name, data)
-	if err != nil {
-		return ctl.Config{}, err
-	}
-	// Keys that are there twice are refused by pairs, with the whole key.
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
-	if err != nil {
-		return ctl.Config{}, syntaxError(name, err)
+	docs, problem := yamlfile.Documents(data, maxDepth, "write the value out")
+	switch {
+	case problem == nil:
+	case problem.Line == 0:
+		return ctl.Config{}, ctl.Invalid("%s: %s", name, problem.Text)
+	default:
+		return ctl.Config{}, ctl.Invalid("%s:%d: %s", name, problem.Line, problem.Text)
 	}
 	r := &reader{file: name, places: map[string]place{}}
-	for i, doc := range file.Docs {
-		switch at := (place{line: lineOf(doc.Body)}); {
-		case doc.Body == nil: // an empty one
+	for i, doc := range docs {
+		switch at := (place{line: yamlfile.LineOf(doc)}); {
+		case doc == nil:
 		case i > 0:
 			r.fail(at, "a second document begins here (one file describes one daemon)")
 		default:
-			r.document(value{node: doc.Body, place: at})
+			r.document(value{node: doc, place: at})
 		}
 	}
 	if r.err != nil {

@@ -2,14 +2,12 @@ package config
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"weft/ctl"
+	"weft/internal/yamlfile"
 )
 
 // place is where something stands in the file.
@@ -58,43 +56,20 @@ type pair struct {
 }
 
 // pairs gives what a mapping holds; nothing for an empty value.
-func (r *reader) pairs(v value) []pair {
-	var nodes []*ast.MappingValueNode
-	switch n := v.node.(type) {
-	case *ast.NullNode:
-		return nil
-	case *ast.MappingNode:
-		nodes = n.Values
-	case *ast.MappingValueNode:
-		nodes = []*ast.MappingValueNode{n}
-	default:
-		r.fail(v.place, "%s where keys with values are wanted", kindOf(v.node))
-		return nil
+func (r *reader) pairs(v value) (out []pair) {
+	pairs, problem := yamlfile.Pairs(v.node, text)
+	if problem != "" {
+		r.fail(v.place, "%s", problem)
 	}
-	var out []pair
-	seen := map[string]bool{}
-	for _, n := range nodes {
-		name, ok := text(n.Key)
-		at := place{line: lineOf(n.Key), key: join(v.key, name)}
-		if !ok {
-			r.fail(at, "%s cannot be a key", kindOf(n.Key))
+	for _, p := range pairs {
+		at := place{line: p.Line, key: yamlfile.Join(v.key, p.Name)}
+		if p.Problem != "" {
+			r.fail(at, "%s", p.Problem)
 			return nil
 		}
-		if seen[name] {
-			r.fail(at, "is there twice")
-			return nil
-		}
-		seen[name] = true
-		out = append(out, pair{name, value{node: n.Value, place: at}})
+		out = append(out, pair{p.Name, value{node: p.Value, place: at}})
 	}
 	return out
-}
-
-func join(key, name string) string {
-	if key == "" {
-		return name
-	}
-	return key + "." + name
 }
 
 // readers says how to read each key.
@@ -105,28 +80,26 @@ func (r *reader) fields(v value, known readers) {
 	for _, p := range r.pairs(v) {
 		read, ok := known[p.name]
 		if !ok {
-			r.fail(p.place, "unknown key (want one of %s)", strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+			r.fail(p.place, "%s", yamlfile.Unknown(known))
 			return
 		}
-		p.field = join(v.field, p.name)
+		p.field = yamlfile.Join(v.field, p.name)
 		read(r.remember(p.value))
 	}
 }
 
 // items reads a list; nothing for an empty value.
 func (r *reader) items(v value, read func(value)) {
-	switch n := v.node.(type) {
-	case *ast.NullNode:
-	case *ast.SequenceNode:
-		for i, item := range n.Values {
-			read(r.remember(value{
-				node:  item,
-				place: place{line: lineOf(item), key: fmt.Sprintf("%s[%d]", v.key, i)},
-				field: fmt.Sprintf("%s[%d]", v.field, i),
-			}))
-		}
-	default:
-		r.fail(v.place, "%s where a list is wanted", kindOf(v.node))
+	items, problem := yamlfile.Items(v.node)
+	if problem != "" {
+		r.fail(v.place, "%s", problem)
+	}
+	for i, item := range items {
+		read(r.remember(value{
+			node:  item,
+			place: place{line: yamlfile.LineOf(item), key: fmt.Sprintf("%s[%d]", v.key, i)},
+			field: fmt.Sprintf("%s[%d]", v.field, i),
+		}))
 	}
 }
 
@@ -148,7 +121,7 @@ func (r *reader) setText(to *string) func(value) {
 		s, ok := text(v.node)
 		switch {
 		case !ok:
-			r.fail(v.place, "%s where a string is wanted (put it in quotes)", kindOf(v.node))
+			r.fail(v.place, "%s where a string is wanted (put it in quotes)", yamlfile.KindOf(v.node))
 		case s == "":
 			r.fail(v.place, "is empty (leave the key out)")
 		}
@@ -168,17 +141,9 @@ func (r *reader) addText(to *[]string) func(value) {
 // setNumber reads a whole number from low to high.
 func setNumber[T int | int64 | uint16 | uint32](r *reader, to *T, low, high int64) func(value) {
 	return func(v value) {
-		n, ok := v.node.(*ast.IntegerNode)
-		if !ok {
-			r.fail(v.place, "%s where a whole number is wanted", kindOf(v.node))
-			return
-		}
-		i, ok := n.Value.(int64)
-		if u, isU := n.Value.(uint64); isU && u <= uint64(high) {
-			i, ok = int64(u), true
-		}
-		if !ok || i < low || i > high {
-			r.fail(v.place, "%s is out of range (want %d to %d)", n.Token.Value, low, high)
+		i, problem := yamlfile.Whole(v.node, low, high)
+		if problem != "" {
+			r.fail(v.place, "%s", problem)
 			return
 		}
 		*to = T(i)
@@ -187,12 +152,12 @@ func setNumber[T int | int64 | uint16 | uint32](r *reader, to *T, low, high int6
 
 func (r *reader) setBool(to *bool) func(value) {
 	return func(v value) {
-		n, ok := v.node.(*ast.BoolNode)
-		if !ok {
-			r.fail(v.place, "%s where true or false is wanted", kindOf(v.node))
+		b, problem := yamlfile.Bool(v.node)
+		if problem != "" {
+			r.fail(v.place, "%s", problem)
 			return
 		}
-		*to = n.Value
+		*to = b
 	}
 }
 
@@ -209,27 +174,5 @@ func (r *reader) setSeconds(to *int64) func(value) {
 		if *to < 1 || *to > ctl.MaxAgeSeconds {
 			r.fail(v.place, "%s is out of range (want 1s to %ds)", s, ctl.MaxAgeSeconds)
 		}
-	}
-}
-
-// kindOf names what a node is, for people.
-func kindOf(n ast.Node) string {
-	switch n.(type) {
-	case *ast.NullNode:
-		return "nothing"
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "keys with values"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.BoolNode:
-		return "true or false"
-	case *ast.IntegerNode:
-		return "a whole number"
-	case *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		return "a number"
-	case *ast.StringNode, *ast.LiteralNode:
-		return "a string"
-	default:
-		return "something else"
 	}
 }

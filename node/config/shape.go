@@ -11,6 +11,7 @@ import (
 	"weft/ctl"
 	"weft/frame"
 	"weft/impair"
+	"weft/internal/yamlfile"
 )
 
 // document reads the whole file.
@@ -149,7 +150,7 @@ func (r *reader) conditions(to *impair.Spec) func(value) {
 				text, ok = f.Token.Value, true
 			}
 			if !ok {
-				r.fail(v.place, "%s where a string or a number is wanted", kindOf(v.node))
+				r.fail(v.place, "%s where a string or a number is wanted", yamlfile.KindOf(v.node))
 				return
 			}
 			var e *impair.KeyError
