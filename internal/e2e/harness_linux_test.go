@@ -153,14 +153,21 @@ func (r *router) terminate() {
 
 // try runs a command against the daemon.
 func (r *router) try(args ...string) (stdout, stderr string, code int) {
+	r.t.Helper()
 	cmd := exec.Command(r.bin, args...)
 	cmd.Env = append(os.Environ(), "WEFT_SOCKET="+r.socket)
+	return outcome(r.t, cmd)
+}
+
+// outcome runs a command to its end, whatever that is.
+func outcome(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, code int) {
+	t.Helper()
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		r.t.Fatalf("weft %s: %v", strings.Join(args, " "), err)
+		t.Fatalf("weft %s: %v", strings.Join(cmd.Args[1:], " "), err)
 	}
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }

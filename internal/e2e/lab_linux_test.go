@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -106,14 +105,7 @@ func (u *labUser) try(args ...string) (stdout, stderr string, code int) {
 	cmd := exec.Command(u.bin, append([]string{"lab"}, args...)...)
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+u.home)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: u.cred}
-	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		u.t.Fatalf("weft lab %s: %v", strings.Join(args, " "), err)
-	}
-	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
+	return outcome(u.t, cmd)
 }
 
 // lab runs a command that must succeed.

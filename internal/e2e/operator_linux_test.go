@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -92,12 +91,9 @@ func TestPermissionDenied(t *testing.T) {
 		}
 	}
 	status := func() (stdout, stderr string, code int) {
-		var out, errOut bytes.Buffer
 		cmd := exec.Command(bin, "status", "--socket", ctl.SystemSocket)
-		cmd.Stdout, cmd.Stderr = &out, &errOut
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		_ = cmd.Run()
-		return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
+		return outcome(t, cmd)
 	}
 
 	out, said, code := status()
