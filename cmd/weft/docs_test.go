@@ -71,6 +71,12 @@ func commandsDoc(root *cobra.Command) string {
 	b.WriteString("Exit codes: 0 success, 1 failure, 2 a command line that cannot be understood. Failures say one line on stderr.\n\n")
 	b.WriteString("Every command takes:\n\n")
 	writeFlags(&b, root.PersistentFlags())
+	for _, group := range root.Commands() {
+		if group.PersistentFlags().HasFlags() {
+			fmt.Fprintf(&b, "Every `%s` command takes:\n\n", group.CommandPath())
+			writeFlags(&b, group.PersistentFlags())
+		}
+	}
 	b.WriteString("The commands:\n\n")
 	for _, cmd := range leaves(root) {
 		fmt.Fprintf(&b, "- [%s](#%s): %s\n", cmd.CommandPath(), strings.ReplaceAll(cmd.CommandPath(), " ", "-"), lowerFirst(cmd.Short))

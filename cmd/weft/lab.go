@@ -30,16 +30,25 @@ const labExample = `  name: pair
 type labs struct {
 	*app
 	name string
+	as   topology.As
 }
 
 func (a *app) labCmd() *cobra.Command {
-	l := &labs{app: a}
+	l := &labs{app: a, as: topology.As{}}
 	cmd := groupCmd("lab", "Run a network of hosts, switches and routers from one file",
 		l.upCmd(), l.downCmd(), l.lsCmd(), l.inspectCmd(), l.execCmd(), l.shellCmd(),
 		l.linkCmd(), l.captureCmd(), l.graphCmd(), l.testCmd(), l.applyCmd(), l.saveCmd(), l.daemonCmd())
 	cmd.PersistentFlags().StringVarP(&l.name, "lab", "l", "", "`name` of the lab (default: the only one that runs)")
+	cmd.PersistentFlags().Var(asFlag{l.as}, "kind", "take a kind of another program in a file for one of ours: `NAME=KIND[,...]`")
 	return cmd
 }
+
+// asFlag reads what kinds are taken for.
+type asFlag struct{ topology.As }
+
+func (f asFlag) Set(s string) error { return f.Add(s) }
+func (asFlag) Type() string         { return "" }
+func (f asFlag) String() string     { return "" }
 
 // problems prints a file's problems, a line each.
 func (a *app) problems(err error) error {
@@ -68,7 +77,7 @@ of its own, and gone with it.`,
 		Args:    args("FILE"),
 		RunE: l.do(func(cmd *cobra.Command, args []string) error {
 			start := time.Now()
-			t, source, err := loadLab(args[0])
+			t, source, err := l.load(args[0])
 			if err != nil {
 				return l.problems(err)
 			}
@@ -85,11 +94,14 @@ of its own, and gone with it.`,
 	}
 }
 
-// loadLab reads a file and keeps its text.
-func loadLab(path string) (*topology.Topology, []byte, error) {
-	t, err := topology.Load(path)
+// load reads a file, says what of it has no meaning, and keeps its text.
+func (l *labs) load(path string) (*topology.Topology, []byte, error) {
+	t, err := topology.Load(path, l.as)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, line := range t.Notes {
+		_, _ = fmt.Fprintln(l.errOut, "weft: note:", line)
 	}
 	source, err := os.ReadFile(path)
 	return t, source, err
@@ -128,11 +140,11 @@ func (s *steps) end() {
 func isFile(arg string) bool { return strings.ContainsAny(arg, "./") }
 
 // nameOf takes a lab's name, or the file that describes it.
-func nameOf(arg string) (string, error) {
+func (l *labs) nameOf(arg string) (string, error) {
 	if !isFile(arg) {
 		return arg, nil
 	}
-	t, err := topology.Load(arg)
+	t, err := topology.Load(arg, l.as)
 	if err != nil {
 		return "", err
 	}
@@ -144,7 +156,7 @@ func (l *labs) pick(args []string) (lab.Dir, error) {
 	name := l.name
 	if len(args) > 0 {
 		var err error
-		if name, err = nameOf(args[0]); err != nil {
+		if name, err = l.nameOf(args[0]); err != nil {
 			return "", l.problems(err)
 		}
 	}
@@ -175,7 +187,7 @@ func (l *labs) downCmd() *cobra.Command {
 			name := l.name
 			if len(args) > 0 {
 				var err error
-				if name, err = nameOf(args[0]); err != nil {
+				if name, err = l.nameOf(args[0]); err != nil {
 					return l.problems(err)
 				}
 			}

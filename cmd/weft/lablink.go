@@ -197,7 +197,7 @@ the same in both lose no frame. The commands of exec run in nodes that are new.`
 		Example: "  weft lab apply examples/two-hosts.yaml",
 		Args:    args("FILE"),
 		RunE: l.do(func(cmd *cobra.Command, args []string) error {
-			t, source, err := loadLab(args[0])
+			t, source, err := l.load(args[0])
 			if err != nil {
 				return l.problems(err)
 			}
@@ -271,7 +271,7 @@ func (l *labs) graphCmd() *cobra.Command {
 // drawn is what to draw: a file's topology, or a running lab's.
 func (l *labs) drawn(ctx context.Context, args []string) (t *topology.Topology, err error) {
 	if len(args) > 0 && isFile(args[0]) {
-		return topology.Load(args[0])
+		return topology.Load(args[0], l.as)
 	}
 	d, err := l.pick(args)
 	if err != nil {

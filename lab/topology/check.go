@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"weft/ctl"
@@ -93,11 +94,11 @@ func (r *reader) check(t *Topology) {
 }
 
 func (r *reader) atNode(name string) value {
-	return value{line: r.lineOf("node "+name, 1), key: "topology.nodes." + name}
+	return value{line: r.lineOf("node "+name), key: "topology.nodes." + name}
 }
 
 func (r *reader) atLink(i int) value {
-	return value{line: r.lineOf(fmt.Sprintf("link %d", i), 1), key: fmt.Sprintf("topology.links[%d]", i)}
+	return value{line: r.lineOf(fmt.Sprintf("link %d", i)), key: fmt.Sprintf("topology.links[%d]", i)}
 }
 
 func (r *reader) checkLinks(t *Topology) {
@@ -108,6 +109,10 @@ func (r *reader) checkLinks(t *Topology) {
 		for _, side := range []struct{ e, other *End }{{&l.A, &l.B}, {&l.B, &l.A}} {
 			e := side.e
 			n := t.Node(e.Node)
+			if n == nil && slices.Contains(outside, e.Node) {
+				r.fail(at, "%s: links to the machine itself are not supported (to another machine goes a node of kind remote)", e)
+				continue
+			}
 			if n == nil {
 				r.fail(at, "there is no node %q", e.Node)
 				continue
@@ -145,7 +150,7 @@ func (r *reader) checkRouter(t *Topology, n *Node) {
 	}
 	port := map[string]string{}
 	for _, w := range n.Networks {
-		at := value{line: r.lineOf("network "+n.Name+" "+w.Name, 1), key: "topology.nodes." + n.Name + ".networks." + w.Name}
+		at := value{line: r.lineOf("network "+n.Name+" "+w.Name), key: "topology.nodes." + n.Name + ".networks." + w.Name}
 		for _, p := range w.Ports {
 			if other, ok := port[p]; ok {
 				r.fail(at, "%s is a port of %s already", p, other)
@@ -176,7 +181,7 @@ func (r *reader) checkRouter(t *Topology, n *Node) {
 		if _, err := netip.ParseAddr(p.Address); err == nil {
 			continue
 		}
-		at := value{line: r.lineOf("peer "+n.Name+" "+p.Address, 1), key: "topology.nodes." + n.Name + ".peers"}
+		at := value{line: r.lineOf("peer "+n.Name+" "+p.Address), key: "topology.nodes." + n.Name + ".peers"}
 		other := t.Node(p.Address)
 		switch {
 		case other == nil || other.Kind != Router:
@@ -254,7 +259,7 @@ func (r *reader) checkAddresses(t *Topology) {
 		own := map[netip.Addr]string{}
 		for _, iface := range n.Interfaces {
 			e := End{n.Name, iface.Name}
-			at := value{line: r.lineOf("address "+e.String(), 1), key: "topology.nodes." + n.Name + ".address." + iface.Name}
+			at := value{line: r.lineOf("address "+e.String()), key: "topology.nodes." + n.Name + ".address." + iface.Name}
 			if iface.Name != "lo" && t.Link(e) == nil {
 				r.fail(at, "no link ends at %s", e)
 				continue
@@ -287,7 +292,7 @@ func (r *reader) checkTests(t *Topology) {
 	for i, test := range t.Tests {
 		at := value{key: fmt.Sprintf("tests[%d]", i)}
 		if test.Link != nil {
-			at.line = r.lineOf("test "+test.Link.End.String(), 1)
+			at.line = r.lineOf("test "+test.Link.End.String())
 			if t.Link(test.Link.End) == nil {
 				r.fail(at, "no link ends at %s", test.Link.End)
 			}
@@ -296,13 +301,13 @@ func (r *reader) checkTests(t *Topology) {
 		node := ""
 		if test.Ping != nil {
 			node = test.Ping.From
-			at.line = r.lineOf("test "+node, 1)
+			at.line = r.lineOf("test "+node)
 			if _, err := t.Address(test.Ping.To); err != nil {
-				r.fail(value{line: r.lineOf("test "+test.Ping.To, 1), key: at.key}, "%v", err)
+				r.fail(value{line: r.lineOf("test "+test.Ping.To), key: at.key}, "%v", err)
 			}
 		} else {
 			node = test.Exec.Node
-			at.line = r.lineOf("test "+node, 1)
+			at.line = r.lineOf("test "+node)
 		}
 		switch n := t.Node(node); {
 		case node == "":

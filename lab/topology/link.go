@@ -7,12 +7,18 @@ import (
 
 	"weft/ctl"
 	"weft/impair"
+	"weft/internal/yamlfile"
 )
 
 // link reads {endpoints: [A, B]}, and containerlab's longer form of it.
 func (r *reader) link(v value, t *Topology) Link {
 	var l Link
+	if !r.linkType(v) {
+		return l
+	}
 	ends := 0
+	var pairs []value // addresses of both ends
+	addPair := func(v value) { pairs = append(pairs, v) }
 	macs := map[End]string{}
 	addresses := map[End][]string{}
 	r.fields(v, readers{
@@ -31,12 +37,8 @@ func (r *reader) link(v value, t *Topology) Link {
 				macs[e], addresses[e] = mac, cidr
 			})
 		},
-		"type": func(v value) {
-			if s := r.string(v); s != "veth" && s != "" {
-				r.fail(v, "links of type %q are not supported (want veth; to another machine goes a node of kind remote)", s)
-			}
-		},
-		"mtu": setNumber(r, &l.MTU, ctl.MinMTU, ctl.MaxMTU),
+		"type": nil, // veth, as linkType has seen
+		"mtu":  setNumber(r, &l.MTU, ctl.MinMTU, ctl.MaxMTU),
 		"state": func(v value) {
 			switch s := r.string(v); s {
 			case "up":
@@ -47,11 +49,16 @@ func (r *reader) link(v value, t *Topology) Link {
 			}
 		},
 		"impair": func(v value) { l.ImpairAB, l.ImpairBA = r.impairs(v) },
-		"labels": nil, "vars": nil,
+		"ipv4":   addPair, "ipv6": addPair,
+		"vars":   func(v value) { r.addressVars(v, addPair) },
+		"labels": nil,
 	})
 	if ends != 2 {
 		r.fail(v, "a link has two endpoints, this one has %d", ends)
 		return l
+	}
+	for _, p := range pairs {
+		r.pairOf(p, &l, func(e End, a string) { addresses[e] = append(addresses[e], a) })
 	}
 	r.lines[fmt.Sprintf("link %d", len(t.Links))] = v.line
 	for e := range macs {
@@ -79,22 +86,55 @@ func (r *reader) end(v value, mac *string, cidr *[]string) End {
 		return e
 	}
 	var e End
-	address := func(v value) {
-		s := r.string(v)
-		if problem := prefixProblem(s); problem != "" {
-			r.fail(v, "%s", problem)
-		}
-		*cidr = append(*cidr, s)
-	}
+	address := func(v value) { *cidr = append(*cidr, r.prefix(v)) }
 	r.fields(v, readers{
 		"node":      r.setText(&e.Node),
 		"interface": r.setText(&e.Port),
 		"mac":       func(v value) { *mac = r.mac(v) },
 		"ipv4":      address,
 		"ipv6":      address,
-		"vars":      nil,
+		"vars":      func(v value) { r.addressVars(v, address) },
 	})
 	return e
+}
+
+// addressVars reads what is known of the variables that containerlab's files
+// may give a link or an end; the others are for its templates.
+func (r *reader) addressVars(v value, read func(value)) {
+	for _, p := range r.scalarPairs(v) {
+		if p.name == "ipv4" || p.name == "ipv6" {
+			read(value{node: p.node, line: p.line, key: yamlfile.Join(v.key, p.name)})
+		}
+	}
+}
+
+// pairOf reads the addresses of a link's two ends in their order. One of the
+// two may be empty.
+func (r *reader) pairOf(v value, l *Link, add func(End, string)) {
+	ends := []End{l.A, l.B}
+	r.items(v, func(v value) {
+		if len(ends) == 0 {
+			r.fail(v, "a link has two ends")
+			return
+		}
+		if s, ok := text(v.node); !ok || s != "" {
+			add(ends[0], r.prefix(v))
+		}
+		ends = ends[1:]
+	})
+}
+
+// prefix reads an address with its prefix length.
+func (r *reader) prefix(v value) string {
+	s := r.string(v)
+	r.checkPrefix(v, s)
+	return s
+}
+
+func (r *reader) checkPrefix(v value, s string) {
+	if problem := prefixProblem(s); problem != "" {
+		r.fail(v, "%s", problem)
+	}
 }
 
 // impairs reads one setting for both ways, or {a-to-b: ..., b-to-a: ...}.

@@ -16,7 +16,10 @@ import (
 
 // Load reads and checks the file. What paths in it are relative to is its
 // directory.
-func Load(path string) (*Topology, error) {
+//
+// Kinds of other programs are taken for what as says; nil is for none but those
+// that are ours by another name.
+func Load(path string, as As) (*Topology, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -27,7 +30,7 @@ func Load(path string) (*Topology, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := Parse(path, data)
+	t, err := parseAs(path, data, as)
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +66,10 @@ func (t *Topology) locate(dir string) error {
 
 // Parse reads a file's content and checks it. name is the file's, for messages.
 // The error is a [*Problems] with all that is wrong.
-func Parse(name string, data []byte) (*Topology, error) {
-	r := &reader{file: name, lines: map[string]int{}}
+func Parse(name string, data []byte) (*Topology, error) { return parseAs(name, data, nil) }
+
+func parseAs(name string, data []byte, as As) (*Topology, error) {
+	r := &reader{file: name, as: as, lines: map[string]int{}}
 	if doc, ok := r.document(data); ok {
 		t := &Topology{}
 		r.topology(doc, t)
@@ -72,6 +77,7 @@ func Parse(name string, data []byte) (*Topology, error) {
 			r.check(t)
 		}
 		if len(r.problems) == 0 {
+			t.Notes = r.noted()
 			return t, nil
 		}
 	}
@@ -82,11 +88,12 @@ func Parse(name string, data []byte) (*Topology, error) {
 type common struct {
 	defaults value
 	kinds    map[string]value // by the name of the kind as it is written
+	groups   map[string]value
 }
 
 func (r *reader) topology(v value, t *Topology) {
 	var nodes, links, tests value
-	c := common{kinds: map[string]value{}}
+	c := common{kinds: map[string]value{}, groups: map[string]value{}}
 	r.fields(v, readers{
 		"name": func(v value) {
 			t.Name = r.string(v)
@@ -99,16 +106,20 @@ func (r *reader) topology(v value, t *Topology) {
 				"kinds": func(v value) {
 					for _, p := range r.pairs(v) {
 						c.kinds[p.name] = p.value
-						r.kind(value{line: p.line, key: p.key}, p.name)
+						_, _ = r.kind(value{line: p.line, key: p.key}, p.name)
+					}
+				},
+				"groups": func(v value) {
+					for _, p := range r.pairs(v) {
+						c.groups[p.name] = p.value
 					}
 				},
 				"nodes": func(v value) { nodes = v },
 				"links": func(v value) { links = v },
 			})
 		},
-		// containerlab's, of its management network and of how it names things.
-		"prefix": nil, "mgmt": nil, "settings": nil, "debug": nil,
-	})
+		"prefix": nil, // containerlab's names of containers begin with it
+	}, foreignTop...)
 	if t.Name == "" && len(r.problems) == 0 {
 		r.fail(value{line: 1, key: "name"}, "is missing")
 	}
@@ -119,51 +130,43 @@ func (r *reader) topology(v value, t *Topology) {
 	r.items(tests, func(v value) { t.Tests = append(t.Tests, r.test(v)) })
 }
 
-// aliases are kinds that other programs' files use for what one of ours is.
-var aliases = map[string]Kind{"linux": Container, "bridge": Switch, "ovs-bridge": Switch}
-
-func (r *reader) kind(v value, s string) Kind {
-	for _, k := range Kinds {
-		if s == string(k) {
-			return k
-		}
-	}
-	if k, ok := aliases[s]; ok {
-		return k
-	}
-	var names []string
-	for _, k := range Kinds {
-		names = append(names, string(k))
-	}
-	r.fail(v, "unknown kind %q (want one of %s; linux is taken for container, bridge for switch)", s, strings.Join(names, ", "))
-	return ""
-}
-
-// node reads a node: the defaults, then what its kind has, then its own.
+// node reads a node: the defaults, then what its kind and its group have, then
+// its own.
 func (r *reader) node(p pair, c common) Node {
 	n := Node{Name: p.name}
 	r.lines["node "+p.name] = p.line
-	kind := ""
-	for _, v := range []value{c.defaults, p.value} {
-		for _, f := range r.scalarPairs(v) {
-			if f.name == "kind" {
-				kind = r.string(f.value)
-				r.lines["kind "+p.name] = f.line
-			}
+	group := c.groups[r.said(p.value, "group").text]
+	kind := said{text: string(Host), line: p.line}
+	for _, v := range []value{c.defaults, group, p.value} {
+		if s := r.said(v, "kind"); s.line != 0 {
+			kind = s
 		}
 	}
-	if kind == "" {
-		kind = string(Host)
-	}
-	n.Kind = r.kind(value{line: r.lineOf("kind "+p.name, p.line), key: p.key + ".kind"}, kind)
+	var foreign bool
+	n.Kind, foreign = r.kind(value{line: kind.line, key: p.key + ".kind"}, kind.text)
 	if n.Kind == "" {
 		return n
 	}
-	for _, v := range []value{c.defaults, c.kinds[kind], p.value} {
+	for _, v := range []value{c.defaults, c.kinds[kind.text], group, p.value} {
 		// What all have in common may not fit each kind.
-		r.nodeFields(v, &n, v.key == p.key)
+		r.nodeFields(v, &n, v.key == p.key, foreign)
 	}
 	return n
+}
+
+// said is the text of a key and its line, which is 0 where the key is not there.
+type said struct {
+	text string
+	line int
+}
+
+func (r *reader) said(v value, key string) (s said) {
+	for _, f := range r.scalarPairs(v) {
+		if f.name == key {
+			s = said{r.string(f.value), f.line}
+		}
+	}
+	return s
 }
 
 // scalarPairs gives the pairs of a mapping without complaint: they are read
@@ -173,21 +176,23 @@ func (r *reader) scalarPairs(v value) []pair {
 	return quiet.pairs(v)
 }
 
-func (r *reader) lineOf(what string, otherwise int) int {
+func (r *reader) lineOf(what string) int {
 	if line, ok := r.lines[what]; ok {
 		return line
 	}
-	return otherwise
+	return 1
 }
 
 // nodeFields reads what is said of a node. With own, a key that the node's
-// kind has no use for is refused.
-func (r *reader) nodeFields(v value, n *Node, own bool) {
+// kind has no use for is refused, but for a kind of another program.
+func (r *reader) nodeFields(v value, n *Node, own, foreign bool) {
 	only := func(read func(value), kinds ...Kind) func(value) {
 		return func(v value) {
 			switch {
 			case slices.Contains(kinds, n.Kind):
 				read(v)
+			case own && foreign:
+				r.unused(v)
 			case own:
 				r.fail(v, "a node of kind %s has no such key", n.Kind)
 			}
@@ -213,9 +218,9 @@ func (r *reader) nodeFields(v value, n *Node, own bool) {
 		"append":           only(r.setText(&n.Append), VM),
 		"manual":           only(r.setBool(&n.Manual), VM),
 		"cmd":              only(r.setText(&n.Command), Container),
-		// containerlab's, for people and for its own drawings.
-		"labels": nil, "position": nil, "mgmt-ipv4": nil, "mgmt-ipv6": nil, "group": nil,
-	})
+		"group":            func(value) {},
+		"labels":           nil, "position": nil, // for people
+	}, foreignNode...)
 }
 
 // perInterface reads a mapping from the names of interfaces.
@@ -234,9 +239,7 @@ func (r *reader) addresses(v value, n *Node) {
 		var list []string
 		r.addText(&list)(v)
 		for _, a := range list {
-			if problem := prefixProblem(a); problem != "" {
-				r.fail(v, "%s", problem)
-			}
+			r.checkPrefix(v, a)
 		}
 		r.lines["address "+n.Name+":"+name] = v.line
 		n.setInterface(name, func(i *Interface) { i.Address = list })

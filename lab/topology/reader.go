@@ -34,6 +34,8 @@ type reader struct {
 	file     string
 	problems []string
 	more     int // problems beyond maxProblems
+	as       As
+	notes    []note
 	// lines has where things stand that are checked later, by the key.
 	lines map[string]int
 }

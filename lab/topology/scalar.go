@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -36,11 +37,14 @@ func (r *reader) pairs(v value) (out []pair) {
 type readers map[string]func(value)
 
 // fields reads a mapping with a fixed set of keys. A key is read by its entry;
-// one whose entry is nil is taken and has no meaning here.
-func (r *reader) fields(v value, known readers) {
+// one whose entry is nil is taken and has no meaning here. One that is not among
+// them but in foreign is noted.
+func (r *reader) fields(v value, known readers, foreign ...string) {
 	for _, p := range r.pairs(v) {
 		read, ok := known[p.name]
 		switch {
+		case !ok && slices.Contains(foreign, p.name):
+			r.unused(p.value)
 		case !ok:
 			r.fail(p.value, "%s", yamlfile.Unknown(meaningful(known)))
 		case read != nil:

@@ -42,6 +42,8 @@ type Topology struct {
 	Nodes []Node `json:"nodes"` // in the file's order
 	Links []Link `json:"links"`
 	Tests []Test `json:"tests,omitempty"`
+	// Notes is what the file says that has no meaning here, a line each.
+	Notes []string `json:"-"`
 }
 
 // Node is one node. What its kind has no use for is zero.
