@@ -79,7 +79,7 @@ func (f *FD) Wait() error {
 	if f.closed() {
 		return os.ErrClosed // Close may have woken that
 	}
-	_, err = wait([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(wake.fd.fd), Events: unix.POLLIN}})
+	_, err = wait([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(wake.fd.fd), Events: unix.POLLIN}}, forever)
 	return err
 }
 

@@ -48,6 +48,8 @@ type Loop struct {
 	queues []*queue
 	set    []unix.PollFd
 	spin   Spinner
+
+	timers timers
 }
 
 // NewLoop gives a loop; Run is to be called.
@@ -56,7 +58,9 @@ func NewLoop(o Options) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Loop{options: o, wake: wake, set: []unix.PollFd{{Fd: int32(wake.fd.fd), Events: unix.POLLIN}}}, nil
+	l := &Loop{options: o, wake: wake, set: []unix.PollFd{{Fd: int32(wake.fd.fd), Events: unix.POLLIN}}}
+	l.timers.init(wake)
+	return l, nil
 }
 
 // Serve has the loop's thread take turns with the queue whenever f can be read,
@@ -95,13 +99,15 @@ func (l *Loop) Run() error {
 	more := false
 	for {
 		ready := look(l.set)
-		if ready == 0 && !more && (!l.spin.Again(now()) || l.options.NoSpin) {
+		if ready == 0 && !more && !l.timers.due() && (!l.spin.Again(now()) || l.options.NoSpin) {
 			// The runtime takes the processor from a thread in a system call when
 			// its goroutine has not been scheduled for 10 ms, and that costs more
 			// than the frame which ends the call.
 			runtime.Gosched()
 			var err error
-			if ready, err = wait(l.set); err != nil {
+			ready, err = wait(l.set, l.timers.sleeps())
+			l.timers.wakes()
+			if err != nil {
 				l.end(err)
 				return err
 			}
@@ -110,6 +116,7 @@ func (l *Loop) Run() error {
 			l.end(os.ErrClosed)
 			return nil
 		}
+		l.timers.run()
 		if ready == 0 && !more {
 			_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // others may have use for the processor
 			continue
@@ -136,6 +143,7 @@ func (l *Loop) serve() (more bool) {
 			continue
 		}
 		more = more || q.more
+		l.timers.run() // a round of many busy queues is long
 	}
 	return more
 }

@@ -2,19 +2,31 @@ package poll
 
 import (
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// wait is poll(2) without an end.
-func wait(fds []unix.PollFd) (int, error) {
+// forever is the limit of a wait without one.
+const forever = -1
+
+// wait is poll(2).
+func wait(fds []unix.PollFd, limit time.Duration) (int, error) {
+	var end *unix.Timespec
+	if limit != forever {
+		t := unix.NsecToTimespec(int64(limit))
+		end = &t
+		// The kernel may be late by a thread's timer slack, 50 us as a rule. The
+		// goroutine may be on another thread each time.
+		_, _, _ = unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, 1, 0)
+	}
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)), 0, 0, 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)), uintptr(unsafe.Pointer(end)), 0, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil
-		case unix.EINTR:
+		case unix.EINTR: // the kernel leaves in end what is left
 		default:
 			return 0, os.NewSyscallError("ppoll", errno)
 		}
