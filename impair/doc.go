@@ -15,6 +15,7 @@
 // # Concurrency
 //
 // Conditions may be changed at any time from any goroutine, and frames that
-// are on their way stay on it. Every handle of an Outbound belongs to one
-// goroutine, as does the reading of an Inbound. Start and Close are paired.
+// are on their way stay on it. The package has no goroutine: what arrives is
+// dealt with by the call of a [Timer], in the daemon by a worker between two
+// reads. Frames may be sent by any number of goroutines.
 package impair

@@ -11,76 +11,68 @@ type Rx interface {
 	ReadBatch(b *frame.Batch) error
 }
 
-// Inbound is a receive queue behind a link: what the queue gives comes out
-// under the link's conditions. While they are perfect it is the queue itself
-// and one load for a batch.
-//
-// Who reads the queue changes hands. On a perfect link that is the reader of
-// the Inbound; otherwise a goroutine, the pump, because a reader that waits
-// for the queue could not give what arrives meanwhile. Neither can be woken
-// from its waiting by a change, so that both look what is wanted when they
-// have a batch.
+// Inbound is the link before a receive queue. Who reads the queue hands every
+// batch to Send; what is on its way then comes out by PollBatch, when the timer
+// says so. While conditions are perfect a batch stays with its reader, for one
+// load.
 type Inbound struct {
 	rx       Rx
 	counters frame.Counters
 
-	// active: the line may be wanted, or hold frames, or the pump reads.
-	// Written under line.mu; a reader may be one batch late.
+	// active: the line is wanted, or holds frames, or gave some that may not
+	// have been dealt with. Written under line.mu; a reader may be one batch
+	// late.
 	active atomic.Bool
 
-	line    line
-	pumping bool    // guarded by line.mu
-	err     error   // of the queue, guarded by line.mu
-	given   []*held // what the last ReadBatch lent, the reader's
-
-	newWaker func() (waker, error)
+	line  line
+	given []*held // what the last PollBatch lent, its caller's
 }
 
 // NewInbound puts a perfect link before a queue.
-func NewInbound(rx Rx) *Inbound { return &Inbound{rx: rx, newWaker: newWaker} }
+func NewInbound(rx Rx) *Inbound { return &Inbound{rx: rx, line: line{armed: never}} }
 
 // Rx is the queue.
 func (i *Inbound) Rx() Rx { return i.rx }
 
-// Perfect reports that the queue may be read in place of the Inbound. A batch
-// that is read while that changes passes as before.
-func (i *Inbound) Perfect() bool { return !i.active.Load() }
-
-// Set changes the conditions. Frames on their way stay on it.
-func (i *Inbound) Set(s Spec) error {
+// Start gives the timer whose function calls PollBatch. Without one everything
+// that is sent stays on its way.
+func (i *Inbound) Start(t Timer) {
 	i.line.mu.Lock()
 	defer i.line.mu.Unlock()
-	if s.IsZero() && i.line.wake == nil {
-		return nil
-	}
-	if err := i.line.start(i.newWaker); err != nil {
-		return err
+	i.line.timer = t
+	i.line.nudge(clock())
+}
+
+// Stop ends the calls of PollBatch, also one that is under way.
+func (i *Inbound) Stop() { i.line.stop() }
+
+// Set changes the conditions. Frames on their way stay on it.
+func (i *Inbound) Set(s Spec) {
+	i.line.mu.Lock()
+	defer i.line.mu.Unlock()
+	if s.IsZero() && !i.active.Load() {
+		return
 	}
 	i.line.change(s, clock())
 	i.active.Store(true)
-	return nil
 }
 
 // SetDown cuts the link, which loses what is on its way, or joins it.
-func (i *Inbound) SetDown(down bool) error {
+func (i *Inbound) SetDown(down bool) {
 	var t frame.Tally
 	i.line.mu.Lock()
 	defer i.line.mu.Unlock()
-	if !down && i.line.wake == nil {
-		return nil
-	}
-	if err := i.line.start(i.newWaker); err != nil {
-		return err
+	if !down && !i.active.Load() {
+		return
 	}
 	i.line.setDown(down, &t)
 	i.counters.AddRx(&t)
 	i.active.Store(true)
-	return nil
 }
 
-// Close frees what Set has made. It is called when the last ReadBatch has
-// failed, which is what ends the pump.
+// Close loses what is on its way and what is still sent, as port_down.
 func (i *Inbound) Close() {
+	i.Stop()
 	var t frame.Tally
 	i.line.mu.Lock()
 	defer i.line.mu.Unlock()
@@ -91,35 +83,29 @@ func (i *Inbound) Close() {
 // Stats counts what was lost on the way. What arrived counts who reads.
 func (i *Inbound) Stats() frame.Stats { return i.counters.Load() }
 
-// ReadBatch gives what has arrived; vswitch.Rx has the contract.
-func (i *Inbound) ReadBatch(b *frame.Batch) error {
-	if !i.active.Load() {
-		err := i.rx.ReadBatch(b)
-		if err != nil || !i.active.Load() {
-			return err
-		}
-		i.send(b) // the conditions came while it was waited for
+// Send puts a batch of the queue's on its way and empties it. It does nothing
+// while the link is perfect.
+func (i *Inbound) Send(b *frame.Batch) {
+	if !i.active.Load() || b.Len() == 0 {
+		return
 	}
-	return i.arrived(b)
-}
-
-// send puts a batch of the queue's on the line.
-func (i *Inbound) send(b *frame.Batch) {
 	l := &i.line
 	var t frame.Tally
-	now := clock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := clock()
 	bufs := b.Bufs()
 	for n := range bufs {
 		l.admit(&bufs[n], now, &t)
 	}
+	b.Reset()
 	l.rearm(now)
 	i.counters.AddRx(&t)
 }
 
-// arrived waits until something has arrived and gives it.
-func (i *Inbound) arrived(b *frame.Batch) error {
+// PollBatch gives what has arrived, at most a batch, valid until the next call;
+// vswitch.Polled has the contract. The timer comes again while there is more.
+func (i *Inbound) PollBatch(b *frame.Batch) (more bool, err error) {
 	for _, h := range i.given {
 		h.release()
 	}
@@ -127,66 +113,29 @@ func (i *Inbound) arrived(b *frame.Batch) error {
 	i.given = i.given[:0]
 	b.Reset()
 	l := &i.line
-	for {
-		now := clock()
-		l.mu.Lock()
-		for !b.Full() {
-			h := l.due(now)
-			if h == nil {
-				break
-			}
-			i.given = append(i.given, h)
-			buf := b.Next()
-			buf.Set(h.mem[:frame.Headroom+h.buf.Len()], frame.Headroom)
-			buf.Offload = h.buf.Offload
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := clock()
+	for !b.Full() {
+		h := l.due(now)
+		if h == nil {
+			break
 		}
-		err := i.err
-		idle := b.Len() == 0 && len(l.queue) == 0 && !l.wanted() && !i.pumping
-		switch {
-		case b.Len() > 0 || err != nil:
-		case idle:
-			i.active.Store(false)
-		default:
-			if !i.pumping {
-				i.pumping = true
-				go i.pump()
-			}
-			l.rearm(now)
-		}
-		l.mu.Unlock()
-		switch {
-		case b.Len() > 0:
-			return nil
-		case err != nil:
-			return err
-		case idle:
-			return i.ReadBatch(b)
-		}
-		if err := l.sleep(); err != nil {
-			return err
-		}
+		i.given = append(i.given, h)
+		buf := b.Next()
+		buf.Set(h.mem[:frame.Headroom+h.buf.Len()], frame.Headroom)
+		buf.Offload = h.buf.Offload
 	}
-}
-
-// pump reads the queue until the line is not wanted any more, which it can
-// tell only when it has read another batch.
-func (i *Inbound) pump() {
-	b := new(frame.Batch)
-	l := &i.line
-	for {
-		err := i.rx.ReadBatch(b)
-		if err == nil {
-			i.send(b)
-		}
-		l.mu.Lock()
-		ends := err != nil || !l.wanted()
-		if ends {
-			i.pumping, i.err = false, err
-			l.nudge()
-		}
-		l.mu.Unlock()
-		if ends {
-			return
-		}
+	l.armed = never
+	switch {
+	case len(l.queue) > 0:
+		l.rearm(now)
+	case l.wanted():
+	case b.Len() > 0:
+		// The queue's next batch must not overtake this one.
+		l.nudge(now)
+	default:
+		i.active.Store(false)
 	}
+	return false, nil
 }

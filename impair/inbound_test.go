@@ -3,6 +3,7 @@ package impair
 import (
 	"errors"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,24 +11,36 @@ import (
 	"weft/frame"
 )
 
-// inbound reads a link from a source in a goroutine of its own.
+// inbound is a link behind a source that a goroutine reads.
 func inbound(t *testing.T) (*Inbound, *source, *sink, chan error) {
 	t.Helper()
 	from, to, ended := newSource(), new(sink), make(chan error, 1)
 	i := NewInbound(from)
-	i.newWaker = newTimerWaker
+	var mu sync.Mutex // the reader and the timer
+	write := func(b *frame.Batch) {
+		mu.Lock()
+		defer mu.Unlock()
+		var tally frame.Tally
+		bufs := b.Bufs()
+		for n := range bufs {
+			to.WriteBatch([]*frame.Buf{&bufs[n]}, &tally)
+		}
+	}
+	late := new(frame.Batch)
+	i.Start(NewRuntimeTimer(func() {
+		_, _ = i.PollBatch(late)
+		write(late)
+	}))
 	go func() {
 		b := new(frame.Batch)
-		var tally frame.Tally
 		for {
-			if err := i.ReadBatch(b); err != nil {
+			if err := i.Rx().ReadBatch(b); err != nil {
+				i.Stop()
 				ended <- err
 				return
 			}
-			bufs := b.Bufs()
-			for n := range bufs {
-				to.WriteBatch([]*frame.Buf{&bufs[n]}, &tally)
-			}
+			i.Send(b)
+			write(b)
 		}
 	}()
 	return i, from, to, ended
@@ -62,50 +75,36 @@ func TestInboundChanges(t *testing.T) {
 		from.send(0, 5)
 		expect("a perfect link", 0, 5)
 
-		if err := i.Set(specOf(t, "delay", "10ms")); err != nil {
-			t.Fatal(err)
-		}
-		from.send(10, 64) // what the reader was waiting for
-		from.send(74, 64) // what the pump reads
+		i.Set(specOf(t, "delay", "10ms"))
+		from.send(10, 64)
+		from.send(74, 64)
 		expect("before the delay is over", 0, 0)
 		time.Sleep(11 * time.Millisecond)
 		expect("after the delay", 10, 128)
 
 		from.send(200, 10)
-		if err := i.Set(Spec{}); err != nil {
-			t.Fatal(err)
-		}
+		i.Set(Spec{})
 		expect("when it is cleared", 200, 10)
-		from.send(210, 3) // what the pump was waiting for
-		expect("the pump's last", 210, 3)
-		from.send(213, 3)
-		expect("a perfect link again", 213, 3)
-		i.line.mu.Lock()
-		if i.active.Load() || i.pumping {
-			t.Error("the queue is not read directly again")
+		if i.active.Load() {
+			t.Error("the link is still in the way")
 		}
-		i.line.mu.Unlock()
+		from.send(210, 3)
+		expect("a perfect link again", 210, 3)
 
-		if err := i.SetDown(true); err != nil {
-			t.Fatal(err)
-		}
+		i.SetDown(true)
 		from.send(300, 7)
 		from.send(307, 7)
 		expect("down", 0, 0)
 		if n := i.Stats().Drops[frame.DropLinkDown]; n != 14 {
 			t.Errorf("%d dropped, want 14", n)
 		}
-		if err := i.SetDown(false); err != nil {
-			t.Fatal(err)
-		}
+		i.SetDown(false)
 		from.send(400, 2)
 		expect("up", 400, 2)
 
-		if err := i.Set(specOf(t, "delay", "10s")); err != nil {
-			t.Fatal(err)
-		}
+		i.Set(specOf(t, "delay", "10s"))
 		from.send(500, 4)
-		synctest.Wait() // the reader sleeps for ten seconds
+		synctest.Wait()
 		close(from.closed)
 		if err := <-ended; !errors.Is(err, os.ErrClosed) {
 			t.Errorf("%v", err)
@@ -117,17 +116,16 @@ func TestInboundChanges(t *testing.T) {
 	})
 }
 
-// A link that was never anything but perfect has made nothing.
+// A link that was never anything but perfect is not in the way.
 func TestInboundPerfect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bubble(t)
 		i, from, to, ended := inbound(t)
-		if err := errors.Join(i.Set(Spec{}), i.SetDown(false)); err != nil {
-			t.Fatal(err)
-		}
+		i.Set(Spec{})
+		i.SetDown(false)
 		from.send(0, 3)
 		synctest.Wait()
-		if len(to.take()) != 3 || i.active.Load() || i.line.wake != nil {
+		if len(to.take()) != 3 || i.active.Load() || len(i.line.queue) > 0 {
 			t.Error("the link is not out of the way")
 		}
 		close(from.closed)
@@ -152,19 +150,26 @@ func (f *fixed) ReadBatch(b *frame.Batch) error {
 func BenchmarkInboundPerfect(b *testing.B) {
 	rx := &fixed{make([]byte, 100)}
 	batch := new(frame.Batch)
-	for _, c := range []struct {
-		name string
-		rx   Rx
-	}{{"plain", rx}, {"link", NewInbound(rx)}} {
-		b.Run(c.name, func(b *testing.B) {
+	link := NewInbound(rx)
+	for _, behind := range []bool{false, true} {
+		b.Run(map[bool]string{false: "plain", true: "link"}[behind], func(b *testing.B) {
 			for b.Loop() {
-				if err := c.rx.ReadBatch(batch); err != nil {
+				if err := rx.ReadBatch(batch); err != nil {
 					b.Fatal(err)
+				}
+				if behind {
+					link.Send(batch)
 				}
 			}
 		})
 	}
 }
+
+// noTimer never calls.
+type noTimer struct{}
+
+func (noTimer) Set(time.Time) {}
+func (noTimer) Stop()         {}
 
 // null is a port that counts alone.
 type null struct{}
@@ -183,10 +188,7 @@ func TestLineAllocs(t *testing.T) {
 		t.Skip("the race detector has pools forget")
 	}
 	s := specOf(t, "delay", "1ms", "jitter", "1ms", "loss", "1%", "rate", "1gbit", "duplicate", "1%", "corrupt", "1%")
-	l := &line{spec: s, dice: newDice(s)}
-	if err := l.start(newTimerWaker); err != nil {
-		t.Fatal(err)
-	}
+	l := &line{spec: s, dice: newDice(s), armed: never, timer: noTimer{}}
 	var tally frame.Tally
 	defer l.close(&tally)
 	bufs := []*frame.Buf{superframe(40000), numbered(1, 1500), numbered(2, 60)}
@@ -197,6 +199,7 @@ func TestLineAllocs(t *testing.T) {
 			l.admit(b, now, &tally)
 		}
 		l.rearm(now)
+		l.armed = never
 		for h := l.due(now); h != nil; h = l.due(now) {
 			h.release()
 		}
@@ -214,10 +217,7 @@ func BenchmarkOutbound(b *testing.B) {
 		{"delay", "delay", "1ms"}, {"loss", "loss", "1%"}, {"rate", "rate", "100gbit"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			o := NewOutbound(null{}, specOf(b, c.key, c.text))
-			if err := o.Start(); err != nil {
-				b.Fatal(err)
-			}
+			o := NewOutbound(null{}, specOf(b, c.key, c.text), NewRuntimeTimer)
 			defer o.Close()
 			tx := o.NewTx()
 			bufs := make([]*frame.Buf, frame.BatchSize)

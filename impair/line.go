@@ -41,28 +41,15 @@ type line struct {
 
 	queue   queue
 	seq     uint64
-	bytes   int   // held
-	free    int64 // when the rate has passed what it was given
-	part    int64 // of a nanosecond that free is short, in 1/rate
-	waiting times // when the frames that wait for the rate have passed it
-	seg     *offload.Segmenter
+	bytes   int                // held
+	free    int64              // when the rate has passed what it was given
+	part    int64              // of a nanosecond that free is short, in 1/rate
+	waiting times              // when the frames that wait for the rate have passed it
+	seg     *offload.Segmenter // made when first needed
 
-	wake   waker // nil until there is something to wait for
-	armed  int64 // what wake is armed for
+	timer  Timer // nil while nobody takes what arrives
+	armed  int64 // what timer is set to
 	closed bool
-}
-
-// start makes the waker. Callers hold mu or are alone.
-func (l *line) start(newWaker func() (waker, error)) error {
-	if l.wake != nil {
-		return nil
-	}
-	w, err := newWaker()
-	if err != nil {
-		return err
-	}
-	l.wake, l.armed, l.seg = w, never, offload.NewSegmenter()
-	return nil
 }
 
 // wanted reports whether frames need the line at all.
@@ -88,6 +75,9 @@ func (l *line) admit(b *frame.Buf, now int64, t *frame.Tally) {
 	case b.Offload.GSO == frame.GSONone || l.whole():
 		l.carry(b, now, t)
 		return
+	}
+	if l.seg == nil {
+		l.seg = offload.NewSegmenter()
 	}
 	segments, err := l.seg.Segment(b)
 	if err != nil {
@@ -187,34 +177,38 @@ func (l *line) due(now int64) *held {
 	return h
 }
 
-// rearm sees to it that the waker wakes for the next frame.
+// rearm sets the timer to when the next frame arrives.
 func (l *line) rearm(now int64) {
-	if len(l.queue) == 0 || l.closed {
+	if len(l.queue) == 0 {
 		return
 	}
-	at := (l.queue[0].due + int64(grid) - 1) / int64(grid) * int64(grid)
-	if at != l.armed {
-		l.armed = at
-		l.wake.arm(time.Duration(at - now))
+	at := now
+	if due := l.queue[0].due; due > now {
+		at = (due + int64(grid) - 1) / int64(grid) * int64(grid)
 	}
+	l.set(at)
 }
 
-// sleep waits for what rearm and nudge set. Callers do not hold mu.
-func (l *line) sleep() error {
-	if err := l.wake.wait(); err != nil {
-		return err
+// nudge has the timer's function look at once.
+func (l *line) nudge(now int64) { l.set(now) }
+
+func (l *line) set(at int64) {
+	if l.timer == nil || l.closed || l.armed <= at {
+		return
 	}
+	l.armed = at
+	l.timer.Set(epoch.Add(time.Duration(at)))
+}
+
+// stop ends the calls of the timer's function, also one that is under way.
+// Callers do not hold mu.
+func (l *line) stop() {
 	l.mu.Lock()
-	l.armed = never
+	t := l.timer
+	l.timer = nil
 	l.mu.Unlock()
-	return nil
-}
-
-// nudge wakes whoever waits.
-func (l *line) nudge() {
-	if l.wake != nil && !l.closed {
-		l.armed = never
-		l.wake.arm(0)
+	if t != nil {
+		t.Stop()
 	}
 }
 
@@ -241,7 +235,7 @@ func (l *line) change(s Spec, now int64) {
 	for i := len(l.queue)/2 - 1; i >= 0; i-- {
 		l.queue.down(i)
 	}
-	l.nudge()
+	l.nudge(now)
 }
 
 // drop loses all that is on its way.
@@ -262,17 +256,13 @@ func (l *line) setDown(down bool, t *frame.Tally) {
 		l.drop(frame.DropLinkDown, t)
 	}
 	l.down = down
-	l.nudge()
+	l.nudge(clock())
 }
 
-// close loses what is on its way and wakes whoever waits for the last time.
+// close loses what is on its way and what is still sent.
 func (l *line) close(t *frame.Tally) {
-	if l.closed {
-		return
-	}
-	l.closed = true
-	l.drop(frame.DropPortDown, t)
-	if l.wake != nil {
-		l.wake.close()
+	if !l.closed {
+		l.closed = true
+		l.drop(frame.DropPortDown, t)
 	}
 }

@@ -1,10 +1,6 @@
 package impair
 
-import (
-	"sync"
-
-	"weft/frame"
-)
+import "weft/frame"
 
 // Tx is a transmit handle; vswitch.Tx has its contract.
 type Tx = interface {
@@ -17,34 +13,28 @@ type Port interface {
 }
 
 // Outbound is a port behind a link: what is written to it arrives at the port
-// under the link's conditions. Frames count as sent when they arrive, in
-// [Outbound.Stats], which the tally of a WriteBatch cannot wait for; that has
-// the frames that the link lost.
+// under the link's conditions, when its timer says so. Frames count as sent when
+// they arrive, in [Outbound.Stats], which the tally of a WriteBatch cannot wait
+// for; that has the frames that the link lost.
 type Outbound struct {
 	line     line
-	tx       Tx
 	counters frame.Counters
-	done     chan struct{}
-	emptied  *sync.Cond // on line.mu: nothing is on its way
 
-	newWaker func() (waker, error)
+	// What the timer's function alone uses, and Finish behind it.
+	tx      Tx
+	tally   frame.Tally
+	arrived []*held
+	bufs    []*frame.Buf
 }
 
-// NewOutbound makes the link to a port. Nothing arrives until Start.
-func NewOutbound(p Port, s Spec) *Outbound {
-	o := &Outbound{tx: p.NewTx(), done: make(chan struct{}), newWaker: newWaker}
-	o.emptied = sync.NewCond(&o.line.mu)
-	o.line.spec, o.line.dice = s, newDice(s)
-	return o
-}
-
-// Start has frames arrive. After an error the Outbound is of no use.
-func (o *Outbound) Start() error {
-	if err := o.line.start(o.newWaker); err != nil {
-		return err
+// NewOutbound makes the link to a port; it must be closed.
+func NewOutbound(p Port, s Spec, timer NewTimer) *Outbound {
+	o := &Outbound{
+		tx: p.NewTx(), line: line{spec: s, dice: newDice(s), armed: never},
+		arrived: make([]*held, 0, frame.BatchSize), bufs: make([]*frame.Buf, 0, frame.BatchSize),
 	}
-	go o.deliver()
-	return nil
+	o.line.timer = timer(func() { o.deliver() })
+	return o
 }
 
 // Close loses what is on its way, as port_down, and all that is still written.
@@ -53,20 +43,17 @@ func (o *Outbound) Close() {
 	o.line.mu.Lock()
 	o.line.close(&t)
 	o.counters.AddTx(&t)
-	o.emptied.Broadcast()
 	o.line.mu.Unlock()
-	<-o.done
+	o.line.stop()
 }
 
 // Finish is Close that lets everything arrive first, at once. Nobody writes
 // any more.
 func (o *Outbound) Finish() {
+	o.line.stop() // the caller delivers the rest
 	o.Set(Spec{})
-	o.line.mu.Lock()
-	for len(o.line.queue) > 0 && !o.line.closed {
-		o.emptied.Wait()
+	for o.deliver() > 0 {
 	}
-	o.line.mu.Unlock()
 	o.Close()
 }
 
@@ -107,44 +94,34 @@ func (x *outboundTx) WriteBatch(bufs []*frame.Buf, t *frame.Tally) {
 	l.mu.Unlock()
 }
 
-// deliver hands the port what arrives.
-func (o *Outbound) deliver() {
-	defer close(o.done)
+// deliver hands the port what has arrived, at most a batch, and gives how many
+// frames that were.
+func (o *Outbound) deliver() int {
 	l := &o.line
-	var tally frame.Tally
-	arrived := make([]*held, 0, frame.BatchSize)
-	bufs := make([]*frame.Buf, 0, frame.BatchSize)
-	for {
-		now := clock()
-		l.mu.Lock()
-		for len(arrived) < frame.BatchSize {
-			h := l.due(now)
-			if h == nil {
-				break
-			}
-			arrived = append(arrived, h)
-			bufs = append(bufs, &h.buf)
+	l.mu.Lock()
+	now := clock()
+	for len(o.arrived) < frame.BatchSize {
+		h := l.due(now)
+		if h == nil {
+			break
 		}
-		if len(arrived) == 0 {
-			l.rearm(now)
-			if len(l.queue) == 0 {
-				o.emptied.Broadcast()
-			}
-		}
-		closed := l.closed
-		l.mu.Unlock()
-		switch {
-		case len(arrived) > 0:
-			o.tx.WriteBatch(bufs, &tally)
-			o.counters.AddTx(&tally)
-			for _, h := range arrived {
-				h.release()
-			}
-			clear(arrived)
-			clear(bufs)
-			arrived, bufs = arrived[:0], bufs[:0]
-		case closed || l.sleep() != nil:
-			return
-		}
+		o.arrived = append(o.arrived, h)
+		o.bufs = append(o.bufs, &h.buf)
 	}
+	l.armed = never
+	l.rearm(now)
+	l.mu.Unlock()
+	n := len(o.arrived)
+	if n == 0 {
+		return 0
+	}
+	o.tx.WriteBatch(o.bufs, &o.tally)
+	o.counters.AddTx(&o.tally)
+	for _, h := range o.arrived {
+		h.release()
+	}
+	clear(o.arrived)
+	clear(o.bufs)
+	o.arrived, o.bufs = o.arrived[:0], o.bufs[:0]
+	return n
 }

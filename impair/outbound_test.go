@@ -22,11 +22,11 @@ func run(t *testing.T, s Spec, n, size int, gap time.Duration) (sent []time.Time
 		tx.WriteBatch([]*frame.Buf{numbered(uint64(i), size)}, &drops)
 		time.Sleep(gap)
 	}
-	o.line.mu.Lock()
-	for len(o.line.queue) > 0 {
-		o.emptied.Wait()
+	for under := true; under; time.Sleep(time.Second) {
+		o.line.mu.Lock()
+		under = len(o.line.queue) > 0
+		o.line.mu.Unlock()
 	}
-	o.line.mu.Unlock()
 	o.Close()
 	return sent, to.take(), drops
 }

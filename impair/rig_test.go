@@ -98,12 +98,7 @@ func outbound(t *testing.T, s Spec) (*Outbound, *sink) {
 		t.Fatal(err)
 	}
 	to := new(sink)
-	o := NewOutbound(to, s)
-	o.newWaker = newTimerWaker
-	if err := o.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return o, to
+	return NewOutbound(to, s, NewRuntimeTimer), to
 }
 
 // specOf reads pairs of a key and its text.

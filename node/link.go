@@ -16,6 +16,7 @@ import (
 // switch writes to the device itself. The port's mu guards it.
 type link struct {
 	sw   *vswitch.Switch
+	work *workers
 	id   frame.PortID
 	down bool
 	both impair.Both
@@ -26,6 +27,18 @@ type link struct {
 	in     *impair.Inbound
 	out    *impair.Outbound // nil while nothing happens to what is sent
 	past   frame.Stats      // of what was in and out before
+}
+
+// entry is where what a queue without a descriptor gives enters its link. A
+// batch that it took is empty.
+type entry struct{ link *impair.Inbound }
+
+func (e *entry) ReadBatch(b *frame.Batch) error {
+	err := e.link.Rx().ReadBatch(b)
+	if err == nil {
+		e.link.Send(b)
+	}
+	return err
 }
 
 // Capture implements ctl.Backend.
@@ -72,22 +85,16 @@ type carrier interface {
 
 // attach puts a device behind the link and gives what the switch writes to.
 // What it reads is in.
-func (l *link) attach(d device) (vswitch.Port, error) {
+func (l *link) attach(d device) vswitch.Port {
 	in := impair.NewInbound(mirrored(d.Rx(), l.mirror))
-	if err := setInbound(in, l.both.From, l.down); err != nil {
-		in.Close()
-		return nil, err
-	}
+	in.Set(l.both.From)
+	in.SetDown(l.down)
 	l.device, l.in = d, in
-	if !l.down && l.both.To.IsZero() {
-		return l.target(), nil
+	if l.down || !l.both.To.IsZero() {
+		l.open(l.both.To, l.down)
+		l.showCarrier()
 	}
-	if err := l.open(l.both.To, l.down); err != nil {
-		l.detach()
-		return nil, err
-	}
-	l.showCarrier()
-	return l.target(), nil
+	return l.target()
 }
 
 // target is what the switch writes to: the device itself unless something is
@@ -103,21 +110,9 @@ func (l *link) target() vswitch.Port {
 }
 
 // open makes out.
-func (l *link) open(to impair.Spec, down bool) error {
-	out := impair.NewOutbound(l.mirror.Port(l.device), to)
-	if err := out.Start(); err != nil {
-		return err
-	}
-	out.SetDown(down)
-	l.out = out
-	return nil
-}
-
-func setInbound(in *impair.Inbound, from impair.Spec, down bool) error {
-	if err := in.Set(from); err != nil {
-		return err
-	}
-	return in.SetDown(down)
+func (l *link) open(to impair.Spec, down bool) {
+	l.out = impair.NewOutbound(l.mirror.Port(l.device), to, l.work.newTimer)
+	l.out.SetDown(down)
 }
 
 // detach forgets the device. Nobody reads in any more.
@@ -138,9 +133,8 @@ func (l *link) set(both impair.Both, down bool) error {
 	wasDown, wasFrom, wasTo := l.down, l.both.From, l.both.To
 	if l.device != nil {
 		if from := both.From; from != wasFrom || down != wasDown {
-			if err := setInbound(l.in, from, down); err != nil {
-				return err
-			}
+			l.in.Set(from)
+			l.in.SetDown(down)
 		}
 		if both.To != wasTo || down != wasDown {
 			if err := l.setOutbound(both.To, down); err != nil {
@@ -166,9 +160,7 @@ func (l *link) setOutbound(to impair.Spec, down bool) error {
 	case l.out == nil && perfect:
 		return nil
 	case l.out == nil:
-		if err := l.open(to, down); err != nil {
-			return err
-		}
+		l.open(to, down)
 		return l.sw.SetPort(l.id, l.target())
 	}
 	l.out.SetDown(down)

@@ -74,16 +74,13 @@ func (n *Node) addPort(s ctl.PortSpec, wait bool) error {
 	if err := p.begin(n, wait); err != nil {
 		return portError(s.Name, err)
 	}
-	p.link = link{sw: n.sw, both: s.Impair, mirror: new(capture.Mirror)}
+	p.link = link{sw: n.sw, work: n.workers, both: s.Impair, mirror: new(capture.Mirror)}
 	var out vswitch.Port // a nil device would not be a nil Port
-	var err error
 	if p.device != nil {
-		out, err = p.link.attach(p.device)
+		out = p.link.attach(p.device)
 	}
-	if err == nil {
-		p.id, err = n.sw.AttachPort(switchConfig(s), out)
-	}
-	if err != nil {
+	var err error
+	if p.id, err = n.sw.AttachPort(switchConfig(s), out); err != nil {
 		p.link.detach()
 		if p.device != nil {
 			err = errors.Join(err, p.device.Close())
@@ -161,10 +158,7 @@ func (p *port) reopen() *impair.Inbound {
 	for p.ctx.Err() == nil {
 		d, err := p.source.open(p.ctx)
 		if err == nil {
-			var in *impair.Inbound
-			if in, err = p.gain(d); err == nil {
-				return in
-			}
+			return p.gain(d)
 		}
 		p.mu.Lock()
 		p.reason = err.Error()
@@ -178,23 +172,20 @@ func (p *port) reopen() *impair.Inbound {
 }
 
 // gain puts the port up; nil when the port closes.
-func (p *port) gain(d device) (*impair.Inbound, error) {
+func (p *port) gain(d device) *impair.Inbound {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ctx.Err() != nil {
 		_ = d.Close() // close did not see it
-		return nil, nil
+		return nil
 	}
-	out, err := p.link.attach(d)
-	if err != nil {
-		return nil, errors.Join(err, d.Close())
-	}
+	out := p.link.attach(d)
 	p.device, p.reason = d, ""
 	if err := p.sw.SetPort(p.id, out); err != nil {
 		p.log.Error().Err(err).Msg("port up")
 	}
 	p.log.Info().Msg("port is up")
-	return p.link.in, nil
+	return p.link.in
 }
 
 // lose puts the port down because its device failed.

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -98,36 +97,34 @@ func (w *workers) serve(rx vswitch.Rx, id frame.PortID) error {
 	return one.loop.Serve(q.FD(), func() (bool, error) { return one.sw.Poll(q, id) })
 }
 
-// errImperfect ends the service of a queue by a worker: its link has got
-// conditions.
-var errImperfect = errors.New("the link is not perfect any more")
-
-// serveLink is serve for the queue behind a link. While the link has conditions
-// a goroutine of its own waits for what arrives.
+// serveLink is serve for the queue behind a link. What has been on its way there
+// is switched by a worker in any case.
 func (w *workers) serveLink(in *impair.Inbound, id frame.PortID) error {
-	q, ok := in.Rx().(polled)
-	if !ok {
-		return w.sw.Serve(in, id)
+	one := w.pick()
+	in.Start(one.loop.NewTimer(func() { _, _ = one.sw.Poll(in, id) }))
+	defer in.Stop()
+	if q, ok := in.Rx().(polled); ok {
+		entry := &polledEntry{q, in}
+		return one.loop.Serve(q.FD(), func() (bool, error) { return one.sw.Poll(entry, id) })
 	}
-	one, own := w.pick(), w.sw.NewWorker()
-	defer own.Close()
-	for {
-		err := one.loop.Serve(q.FD(), func() (bool, error) {
-			if !in.Perfect() {
-				return false, errImperfect
-			}
-			return one.sw.Poll(q, id)
-		})
-		if !errors.Is(err, errImperfect) {
-			return err
-		}
-		for !in.Perfect() {
-			if err := own.Read(in, id); err != nil {
-				return err
-			}
-		}
-	}
+	return w.sw.Serve(&entry{in}, id)
 }
+
+// polledEntry is where what a queue gives enters its link.
+type polledEntry struct {
+	queue polled
+	link  *impair.Inbound
+}
+
+// PollBatch implements vswitch.Polled.
+func (e *polledEntry) PollBatch(b *frame.Batch) (more bool, err error) {
+	more, err = e.queue.PollBatch(b)
+	e.link.Send(b)
+	return more, err
+}
+
+// newTimer gives a worker's timer.
+func (w *workers) newTimer(fire func()) impair.Timer { return w.pick().loop.NewTimer(fire) }
 
 func (w *workers) pick() *worker { return w.all[int(w.next.Add(1)-1)%len(w.all)] }
 

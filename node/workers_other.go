@@ -22,6 +22,15 @@ func (w *workers) spin() bool { return false }
 
 func (w *workers) serve(rx vswitch.Rx, id frame.PortID) error { return w.sw.Serve(rx, id) }
 
-func (w *workers) serveLink(in *impair.Inbound, id frame.PortID) error { return w.sw.Serve(in, id) }
+// serveLink is serve for the queue behind a link.
+func (w *workers) serveLink(in *impair.Inbound, id frame.PortID) error {
+	late := w.sw.NewWorker()
+	defer late.Close()
+	in.Start(impair.NewRuntimeTimer(func() { _, _ = late.Poll(in, id) }))
+	defer in.Stop()
+	return w.sw.Serve(&entry{in}, id)
+}
+
+func (w *workers) newTimer(fire func()) impair.Timer { return impair.NewRuntimeTimer(fire) }
 
 func (w *workers) close() {}

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"weft/impair"
 	"weft/internal/netns"
+	"weft/internal/poll"
 )
 
 // sleepUntil is exact to some ten microseconds, which the runtime's timers are
@@ -19,6 +22,18 @@ func sleepUntil(t time.Time) {
 		_ = unix.Nanosleep(&ts, nil) // woken early it only sends early
 	}
 }
+
+// newTimer gives timers as the daemon has them: of one thread for all.
+func newTimer(fire func()) impair.Timer { return loop().NewTimer(fire) }
+
+var loop = sync.OnceValue(func() *poll.Loop {
+	l, err := poll.NewLoop(poll.Options{})
+	if err != nil {
+		fail(err)
+	}
+	go func() { fail(l.Run()) }() // it ends with the process
+	return l
+})
 
 func main() {
 	code, err := netns.Enter()

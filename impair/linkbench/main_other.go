@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"weft/impair"
 )
 
 func sleepUntil(t time.Time) { time.Sleep(time.Until(t)) }
+
+func newTimer(fire func()) impair.Timer { return impair.NewRuntimeTimer(fire) }
 
 func main() {
 	if err := inMemory(); err != nil {

@@ -37,12 +37,9 @@ func newFrame(size int) *frame.Buf {
 }
 
 // through sends n frames over a link in memory.
-func through(s impair.Spec, n, rate, size int) (*meter, frame.Tally, error) {
+func through(s impair.Spec, n, rate, size int) (*meter, frame.Tally) {
 	m := new(meter)
-	link := impair.NewOutbound(m, s)
-	if err := link.Start(); err != nil {
-		return nil, frame.Tally{}, err
-	}
+	link := impair.NewOutbound(m, s, newTimer)
 	tx, b := link.NewTx(), newFrame(size)
 	var t frame.Tally
 	pace(n, rate, func(int) {
@@ -51,17 +48,14 @@ func through(s impair.Spec, n, rate, size int) (*meter, frame.Tally, error) {
 	})
 	time.Sleep(s.Delay + 300*time.Millisecond) // 100 frames at 10 Mb/s are 121 ms
 	link.Finish()
-	return m, t, nil
+	return m, t
 }
 
 func inMemory() error {
 	fmt.Println("in memory, delay 20ms")
 	spec := impair.Spec{Delay: 20 * time.Millisecond}
 	for _, rate := range []int{1000, 10000, 50000} {
-		m, _, err := through(spec, 3*rate, rate, 128)
-		if err != nil {
-			return err
-		}
+		m, _ := through(spec, 3*rate, rate, 128)
 		m.print(fmt.Sprintf("%d frames/s", rate), 3*rate, spec.Delay)
 	}
 	if err := hundredInMemory(spec); err != nil {
@@ -70,20 +64,14 @@ func inMemory() error {
 	fmt.Println("in memory, loss")
 	for _, share := range []float64{0.001, 0.01, 0.1} {
 		const n = 400_000
-		_, t, err := through(impair.Spec{Loss: impair.Share(share)}, n, 400_000, 128)
-		if err != nil {
-			return err
-		}
+		_, t := through(impair.Spec{Loss: impair.Share(share)}, n, 400_000, 128)
 		printLoss(fmt.Sprintf("loss %g%%", share*100), n, int(t.Drops[frame.DropLinkLoss]), share)
 	}
 	fmt.Println("in memory, rate, twice of which is sent")
 	for _, rate := range []impair.Rate{10_000_000, 100_000_000, 1_000_000_000} {
 		const size = 1514
 		perSecond := 2 * int(rate) / 8 / size
-		m, _, err := through(impair.Spec{Rate: rate, Limit: 100}, 2*perSecond, perSecond, size)
-		if err != nil {
-			return err
-		}
+		m, _ := through(impair.Spec{Rate: rate, Limit: 100}, 2*perSecond, perSecond, size)
 		// The first frame's own time is before the first arrival.
 		got := float64(m.bytes.Load()-size) * 8 / time.Duration(m.last.Load()-m.first.Load()).Seconds()
 		fmt.Printf("  %-34s %.4g bit/s, off by %+.2f %%\n", rate, got, (got/float64(rate)-1)*100)
@@ -98,10 +86,7 @@ func hundredInMemory(spec impair.Spec) error {
 	txs := make([]impair.Tx, links)
 	var running sync.WaitGroup
 	for i := range txs {
-		link := impair.NewOutbound(m, spec)
-		if err := link.Start(); err != nil {
-			return err
-		}
+		link := impair.NewOutbound(m, spec, newTimer)
 		defer link.Close()
 		txs[i] = link.NewTx()
 	}

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package impair
-
-func newWaker() (waker, error) { return newTimerWaker() }
