@@ -74,6 +74,9 @@ func Dot(t *topology.Topology) string {
 	return b.String()
 }
 
+// entities are how Mermaid has what would end a text or begin a tag in it.
+var entities = strings.NewReplacer(`"`, "#quot;", "<", "#lt;", ">", "#gt;", "#", "#35;")
+
 // Mermaid writes the lab for Mermaid, which GitHub draws.
 func Mermaid(t *topology.Topology) string {
 	var b strings.Builder
@@ -101,7 +104,7 @@ func Mermaid(t *topology.Topology) string {
 		if l.Down {
 			line = "-.-"
 		}
-		text := l.A.Port + " - " + l.B.Port
+		text := entities.Replace(l.A.Port + " - " + l.B.Port)
 		if more := label(l); more != "" {
 			text += "<br/>" + more
 		}
