@@ -193,7 +193,8 @@ func (l *labs) applyCmd() *cobra.Command {
 		Use:   "apply FILE",
 		Short: "Make a running lab match a file",
 		Long: `Make a running lab match a file: the one of the name in the file. Links that are
-the same in both lose no frame. The commands of exec run in nodes that are new.`,
+the same in both lose no frame. Of exec, the lines are run that a node did not
+have; what others did that are gone from the file is not undone.`,
 		Example: "  weft lab apply examples/two-hosts.yaml",
 		Args:    args("FILE"),
 		RunE: l.do(func(cmd *cobra.Command, args []string) error {

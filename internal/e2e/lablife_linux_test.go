@@ -215,6 +215,29 @@ func TestLabChanges(t *testing.T) {
 	}
 }
 
+// Of a node that stays, apply runs the lines of exec that are new, and no other
+// a second time.
+func TestLabApplyExec(t *testing.T) {
+	u := newLabUser(t, false)
+	with := func(lines string) string {
+		return u.file("execs", strings.Replace(pairText, "h1: {", "h1: {exec: ["+lines+"], ", 1))
+	}
+	u.up(with(`"echo one >> /run/said"`), "execs")
+	if out := u.lab("apply", with(`"echo two >> /run/said", "echo one >> /run/said"`)); out != "+ exec h1: echo two >> /run/said\n" {
+		t.Errorf("apply says %q", out)
+	}
+	if out := u.lab("apply", with("")); out != "nothing to change\n" {
+		t.Errorf("apply without the lines says %q", out)
+	}
+	if out := u.lab("exec", "h1", "--", "cat", "/run/said"); out != "one\ntwo\n" {
+		t.Errorf("the lines said %q", out)
+	}
+	out, errOut, code := u.try("apply", with("exit 3"))
+	if code != 1 || !strings.Contains(out+errOut, `exec "exit 3": exit code 3`) {
+		t.Errorf("a line that fails: exit %d, %q, %q", code, out, errOut)
+	}
+}
+
 // A command in a node gets a terminal of the size of the caller's, and its keys.
 func TestLabTerminal(t *testing.T) {
 	u := newLabUser(t, false)

@@ -83,15 +83,17 @@ func withPath(env []string, dir string) []string {
 	return append(env, "PATH="+dir+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
-// runExecs runs the commands of the nodes that are new: a node's one after the
-// other, of different nodes at the same time.
+// runExecs runs the commands that nodes did not have before: all of a new
+// node's, of others the lines that are new. A node's are run one after the
+// other, those of different nodes at the same time.
 func (a *applier) runExecs() {
 	var wg sync.WaitGroup
 	var mu sync.Mutex // guards changes
 	told := false
 	for i := range a.next.Nodes {
 		n := &a.next.Nodes[i]
-		if a.stays(n.Name) || len(n.Exec) == 0 || a.spaceOf(n.Name) == nil {
+		lines := a.newLines(n)
+		if len(lines) == 0 || a.spaceOf(n.Name) == nil {
 			continue
 		}
 		if !told {
@@ -99,17 +101,36 @@ func (a *applier) runExecs() {
 			told = true
 		}
 		wg.Go(func() {
-			for _, line := range n.Exec {
-				if err := a.execLine(n, line); err != nil {
-					mu.Lock()
-					a.note(actAdd, "node", n.Name, err)
-					mu.Unlock()
+			for _, line := range lines {
+				err := a.execLine(n, line)
+				mu.Lock()
+				a.note(actAdd, "exec", n.Name+": "+oneLine(line), err)
+				mu.Unlock()
+				if err != nil {
 					return
 				}
 			}
 		})
 	}
 	wg.Wait()
+}
+
+// newLines are the lines of a node's exec that are to be run.
+func (a *applier) newLines(n *topology.Node) []string {
+	if !a.stays(n.Name) {
+		return n.Exec
+	}
+	before := a.old.Node(n.Name).Exec
+	return slices.DeleteFunc(slices.Clone(n.Exec), func(line string) bool { return slices.Contains(before, line) })
+}
+
+// oneLine is how a command is shown in a list.
+func oneLine(command string) string {
+	first, _, more := strings.Cut(strings.TrimSpace(command), "\n")
+	if more {
+		first += " ..."
+	}
+	return first
 }
 
 // execLine runs one line of a node's exec with the shell.
