@@ -13,8 +13,19 @@ import (
 // validator is a request that can check itself.
 type validator interface{ Validate() error }
 
-// decode reads the one JSON object that a request consists of, and checks it.
+// decode reads a request and checks it.
 func decode[T validator](r *http.Request) (T, error) {
+	v, err := Decode[T](r)
+	if err != nil {
+		return v, err
+	}
+	return v, v.Validate()
+}
+
+// Decode reads the one JSON object that a request consists of, for this API and
+// others in its manner. Its size is for the caller to bound, with
+// [http.MaxBytesReader]. The error is an [*Error].
+func Decode[T any](r *http.Request) (T, error) {
 	var v *T
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
@@ -27,7 +38,7 @@ func decode[T validator](r *http.Request) (T, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return *new(T), Invalid("request body: there is something behind the JSON object")
 	}
-	return *v, (*v).Validate()
+	return *v, nil
 }
 
 func decodeError(err error) error {

@@ -18,11 +18,11 @@ func (l *Lab) api() http.Handler {
 	answer(mux, "GET /v1/lab", func(r *http.Request) (any, error) { return l.inspect(r.Context()), nil })
 	answer(mux, "GET /v1/topology", func(*http.Request) (any, error) { return l.current(), nil })
 	answer(mux, "POST /v1/apply", func(r *http.Request) (any, error) {
-		req, err := decode[lab.ApplyRequest](r)
-		if err != nil || req.Topology == nil {
-			return nil, ctl.Invalid("no topology: %v", err)
+		req, err := ctl.Decode[lab.ApplyRequest](r)
+		if err == nil {
+			err = l.acceptable(req.Topology)
 		}
-		if err := lab.Permitted(req.Topology); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		changes, err := l.apply(context.WithoutCancel(r.Context()), req.Topology)
@@ -32,7 +32,7 @@ func (l *Lab) api() http.Handler {
 		return changes, err
 	})
 	answer(mux, "POST /v1/links", func(r *http.Request) (any, error) {
-		link, err := decode[topology.Link](r)
+		link, err := ctl.Decode[topology.Link](r)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +54,7 @@ func (l *Lab) api() http.Handler {
 		})
 	})
 	answer(mux, "PUT /v1/links/{end}", func(r *http.Request) (any, error) {
-		change, err := decode[lab.LinkChange](r)
+		change, err := ctl.Decode[lab.LinkChange](r)
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +68,7 @@ func (l *Lab) api() http.Handler {
 		})
 	})
 	answer(mux, "POST /v1/ping", func(r *http.Request) (any, error) {
-		req, err := decode[lab.PingRequest](r)
+		req, err := ctl.Decode[lab.PingRequest](r)
 		if err != nil {
 			return nil, err
 		}
@@ -81,13 +81,28 @@ func (l *Lab) api() http.Handler {
 	return mux
 }
 
+// acceptable says what keeps this lab from becoming t, which was checked where
+// it was read, if weft read it.
+func (l *Lab) acceptable(t *topology.Topology) error {
+	if t == nil {
+		return ctl.Invalid("topology: is missing")
+	}
+	if t.Name != l.topologyName() {
+		return ctl.Invalid("this is lab %s, and the topology is of %q", l.topologyName(), t.Name)
+	}
+	if err := topology.Check(t); err != nil {
+		return ctl.Invalid("%v", err)
+	}
+	return lab.Permitted(t)
+}
+
 // edit applies a changed copy of the present topology.
 func (l *Lab) edit(ctx context.Context, change func(*topology.Topology) error) ([]ctl.Change, error) {
 	t := l.current().Clone()
 	if err := change(t); err != nil {
 		return nil, err
 	}
-	if err := topology.Check(t.Name, t); err != nil {
+	if err := topology.Check(t); err != nil {
 		return nil, ctl.Invalid("%v", err)
 	}
 	changes, err := l.apply(context.WithoutCancel(ctx), t)
@@ -109,9 +124,14 @@ func linkAt(t *topology.Topology, end string) (*topology.Link, error) {
 	return nil, ctl.NotFound("no link ends at %s (see \"weft lab inspect\")", end)
 }
 
+// maxBody bounds a request in bytes: a file of the largest size, its text and
+// what it says as JSON.
+const maxBody = 8 << 20
+
 // answer serves one call in JSON.
 func answer(mux *http.ServeMux, pattern string, call func(*http.Request) (any, error)) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		body, err := call(r)
 		status := http.StatusOK
 		if err != nil {
@@ -121,11 +141,4 @@ func answer(mux *http.ServeMux, pattern string, call func(*http.Request) (any, e
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(body) // a client that went away
 	})
-}
-
-func decode[T any](r *http.Request) (v T, err error) {
-	if err = json.NewDecoder(r.Body).Decode(&v); err != nil {
-		err = ctl.Invalid("request: %v", err)
-	}
-	return v, err
 }

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -57,12 +58,15 @@ func problemOf(err error, empty bool, otherwise string) string {
 	return ""
 }
 
-// Check checks a topology that was changed by other means than its file. name
-// is what messages begin with.
-func Check(name string, t *Topology) error {
-	r := &reader{file: name, lines: map[string]int{}}
+// Check checks a topology that was changed by other means than its file. The
+// error is one line, about what is wrong first: the others may follow from it.
+func Check(t *Topology) error {
+	r := &reader{lines: map[string]int{}}
 	r.check(t)
-	return r.err()
+	if len(r.problems) == 0 {
+		return nil
+	}
+	return errors.New(r.problems[0])
 }
 
 // check looks at what the parts must not have in common, and whether what they
@@ -94,7 +98,7 @@ func (r *reader) check(t *Topology) {
 }
 
 func (r *reader) atNode(name string) value {
-	return value{line: r.lineOf("node "+name), key: "topology.nodes." + name}
+	return value{line: r.lineOf("node " + name), key: "topology.nodes." + name}
 }
 
 func (r *reader) atLink(i int) value {
@@ -106,6 +110,9 @@ func (r *reader) checkLinks(t *Topology) {
 	for i := range t.Links {
 		l := &t.Links[i]
 		at := r.atLink(i)
+		if r.file == "" {
+			at.key = fmt.Sprintf("link %s - %s", l.A, l.B)
+		}
 		for _, side := range []struct{ e, other *End }{{&l.A, &l.B}, {&l.B, &l.A}} {
 			e := side.e
 			n := t.Node(e.Node)
@@ -131,7 +138,11 @@ func (r *reader) checkLinks(t *Topology) {
 				r.fail(at, "%s: lo is every host's own", e)
 			}
 			if before, taken := used[*e]; taken {
-				r.fail(at, "%s is an end of the link in line %d already", e, r.atLink(before).line)
+				other := fmt.Sprintf("in line %d", r.atLink(before).line)
+				if r.file == "" {
+					other = fmt.Sprintf("%s - %s", t.Links[before].A, t.Links[before].B)
+				}
+				r.fail(at, "%s is an end of the link %s already", e, other)
 			}
 			used[*e] = i
 		}
@@ -150,7 +161,7 @@ func (r *reader) checkRouter(t *Topology, n *Node) {
 	}
 	port := map[string]string{}
 	for _, w := range n.Networks {
-		at := value{line: r.lineOf("network "+n.Name+" "+w.Name), key: "topology.nodes." + n.Name + ".networks." + w.Name}
+		at := value{line: r.lineOf("network " + n.Name + " " + w.Name), key: "topology.nodes." + n.Name + ".networks." + w.Name}
 		for _, p := range w.Ports {
 			if other, ok := port[p]; ok {
 				r.fail(at, "%s is a port of %s already", p, other)
@@ -181,7 +192,7 @@ func (r *reader) checkRouter(t *Topology, n *Node) {
 		if _, err := netip.ParseAddr(p.Address); err == nil {
 			continue
 		}
-		at := value{line: r.lineOf("peer "+n.Name+" "+p.Address), key: "topology.nodes." + n.Name + ".peers"}
+		at := value{line: r.lineOf("peer " + n.Name + " " + p.Address), key: "topology.nodes." + n.Name + ".peers"}
 		other := t.Node(p.Address)
 		switch {
 		case other == nil || other.Kind != Router:
@@ -259,7 +270,7 @@ func (r *reader) checkAddresses(t *Topology) {
 		own := map[netip.Addr]string{}
 		for _, iface := range n.Interfaces {
 			e := End{n.Name, iface.Name}
-			at := value{line: r.lineOf("address "+e.String()), key: "topology.nodes." + n.Name + ".address." + iface.Name}
+			at := value{line: r.lineOf("address " + e.String()), key: "topology.nodes." + n.Name + ".address." + iface.Name}
 			if iface.Name != "lo" && t.Link(e) == nil {
 				r.fail(at, "no link ends at %s", e)
 				continue
@@ -292,7 +303,7 @@ func (r *reader) checkTests(t *Topology) {
 	for i, test := range t.Tests {
 		at := value{key: fmt.Sprintf("tests[%d]", i)}
 		if test.Link != nil {
-			at.line = r.lineOf("test "+test.Link.End.String())
+			at.line = r.lineOf("test " + test.Link.End.String())
 			if t.Link(test.Link.End) == nil {
 				r.fail(at, "no link ends at %s", test.Link.End)
 			}
@@ -301,13 +312,13 @@ func (r *reader) checkTests(t *Topology) {
 		node := ""
 		if test.Ping != nil {
 			node = test.Ping.From
-			at.line = r.lineOf("test "+node)
+			at.line = r.lineOf("test " + node)
 			if _, err := t.Address(test.Ping.To); err != nil {
-				r.fail(value{line: r.lineOf("test "+test.Ping.To), key: at.key}, "%v", err)
+				r.fail(value{line: r.lineOf("test " + test.Ping.To), key: at.key}, "%v", err)
 			}
 		} else {
 			node = test.Exec.Node
-			at.line = r.lineOf("test "+node)
+			at.line = r.lineOf("test " + node)
 		}
 		switch n := t.Node(node); {
 		case node == "":

@@ -31,7 +31,7 @@ type value struct {
 
 // reader turns nodes into values and collects what is wrong.
 type reader struct {
-	file     string
+	file     string // "" where what is checked has no lines
 	problems []string
 	more     int // problems beyond maxProblems
 	as       As
@@ -41,7 +41,10 @@ type reader struct {
 }
 
 func (r *reader) fail(v value, format string, args ...any) {
-	text := fmt.Sprintf("%s:%d: ", r.file, v.line)
+	text := ""
+	if r.file != "" {
+		text = fmt.Sprintf("%s:%d: ", r.file, v.line)
+	}
 	if v.key != "" {
 		text += v.key + ": "
 	}

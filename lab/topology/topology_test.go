@@ -258,3 +258,31 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A topology that no file has is checked in words without lines.
+func TestCheck(t *testing.T) {
+	for want, change := range map[string]func(*Topology){
+		"link h1:eth1 - h2:eth9: h1:eth1 is an end of the link h1:eth1 - r1:p1 already": func(l *Topology) {
+			l.Links = append(l.Links, Link{A: End{"h1", "eth1"}, B: End{"h2", "eth9"}})
+		},
+		`link h9:eth1 - h2:eth9: there is no node "h9"`: func(l *Topology) {
+			l.Links = append(l.Links, Link{A: End{"h9", "eth1"}, B: End{"h2", "eth9"}})
+		},
+		"topology.nodes.h2.address.eth1: 10.0.0.1 is the address of h1:eth1 already, in the same Ethernet": func(l *Topology) {
+			l.Node("h2").Interfaces = append(l.Node("h2").Interfaces, Interface{Name: "eth1", Address: []string{"10.0.0.1/24"}})
+			l.Links = []Link{{A: End{"h1", "eth1"}, B: End{"h2", "eth1"}}}
+			l.Nodes = l.Nodes[:2]
+			l.Node("h2").Interfaces = l.Node("h2").Interfaces[1:]
+			l.Tests = nil
+		},
+	} {
+		l := parse(t, whole)
+		if err := Check(l); err != nil {
+			t.Fatal(err)
+		}
+		change(l)
+		if err := Check(l); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
