@@ -34,6 +34,10 @@ type array struct {
 	mask         uint64
 	seed, factor uint64
 
+	// gens is the table's when this was its array. One that was replaced may
+	// miss later flushes: a Lookup in it began before them.
+	gens generations
+
 	// next is the array that replaces this one, set before the first entry is
 	// copied. Who refreshes an entry here repeats that there.
 	next atomic.Pointer[array]
@@ -43,8 +47,9 @@ type array struct {
 	used int
 }
 
-func newArray(buckets int) *array {
+func newArray(buckets int, g generations) *array {
 	return &array{
+		gens:    g,
 		buckets: make([]bucket, buckets),
 		mask:    uint64(buckets - 1),
 		seed:    rand.Uint64(),

@@ -2,6 +2,7 @@ package fib
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"weft/frame"
@@ -100,7 +101,7 @@ func (t *Table) setLimit(limit int) {
 // once, also for entries that are there.
 func (t *Table) SetAge(age Tick) {
 	if age == 0 {
-		t.life.Store(tickMask + 1)
+		t.life.Store(math.MaxUint32)
 		return
 	}
 	t.life.Store(uint32(min(age, MaxAge)) + skew)

@@ -35,7 +35,7 @@ func (t *Table) makeRoom(p frame.PortID) bool {
 		return true
 	}
 	victim := t.greatestHolder()
-	if own := t.portOf(p).learned; own > 0 && own+1 >= t.portOf(victim).learned {
+	if own := t.ports[p].learned; own > 0 && own+1 >= t.ports[victim].learned {
 		victim = p
 	}
 	return t.evict(victim)
@@ -44,7 +44,7 @@ func (t *Table) makeRoom(p frame.PortID) bool {
 // makePortRoom is makeRoom as far as the limit of the port goes: p gives an
 // entry of its own.
 func (t *Table) makePortRoom(p frame.PortID) bool {
-	n := t.portOf(p)
+	n := &t.ports[p]
 	return t.portLimit <= 0 || n.learned+n.static < t.portLimit || t.evict(p)
 }
 
@@ -70,7 +70,7 @@ type evictee struct {
 // evict removes the oldest learned entry of p. It reports false when p has
 // none. The lock is held.
 func (t *Table) evict(p frame.PortID) bool {
-	n := t.portOf(p)
+	n := &t.ports[p]
 	if n.learned == 0 {
 		return false
 	}
@@ -114,7 +114,7 @@ func (t *Table) findOldest() {
 			continue
 		}
 		p := &t.ports[v.port()]
-		e := evictee{k, v, (now - v.tick()) & tickMask}
+		e := evictee{k, v, now - v.tick()}
 		if len(p.oldest) < room[v.port()] {
 			p.oldest = append(p.oldest, e)
 			if len(p.oldest) == room[v.port()] {

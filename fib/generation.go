@@ -11,10 +11,9 @@ import (
 // makes a flush one addition. The count is kept together with the port, so that
 // the two compare with an entry's in one instruction.
 //
-// Port 300 is number 44 of chunk 1. 256 by 256 covers all PortIDs, and a table
-// with few ports pays 2 KiB and one chunk of 1 KiB. A port has a chunk before
-// the first entry names it.
-type generations [256]atomic.Pointer[[256]atomic.Uint32]
+// The slice is as long as the ports that the table has met need, see
+// [Table.widen].
+type generations []atomic.Uint32
 
 // numGenerations is after how many flushes of a port its generation is 0
 // again; an entry has 16 bits for it. The number left over is noGeneration,
@@ -25,28 +24,27 @@ const (
 	noGeneration   = numGenerations
 )
 
-// owner gives p with its generation. p has a chunk.
-func (g *generations) owner(p frame.PortID) owner {
-	return owner(g[p>>8].Load()[p&0xff].Load())
-}
+// owner gives p with its generation.
+func (g generations) owner(p frame.PortID) owner { return owner(g[p].Load()) }
 
-// of gives the generation of p, which has a chunk.
-func (g *generations) of(p frame.PortID) uint32 { return uint32(g.owner(p) >> genShift) }
-
-// cover gives p a chunk. The table's lock is held.
-func (g *generations) cover(p frame.PortID) {
-	if g[p>>8].Load() != nil {
-		return
-	}
-	chunk := new([256]atomic.Uint32)
-	for i := range chunk {
-		chunk[i].Store(uint32(ownerOf(p&^0xff|frame.PortID(i), 0)))
-	}
-	g[p>>8].Store(chunk)
-}
+// of gives the generation of p.
+func (g generations) of(p frame.PortID) uint32 { return uint32(g.owner(p) >> genShift) }
 
 // next begins a new generation of p. The table's lock is held. Before a
 // generation comes round, no entry may be left that had it: see [Table.bury].
-func (g *generations) next(p frame.PortID) {
-	g[p>>8].Load()[p&0xff].Store(uint32(ownerOf(p, (g.of(p)+1)%numGenerations)))
+func (g generations) next(p frame.PortID) {
+	g[p].Store(uint32(ownerOf(p, (g.of(p)+1)%numGenerations)))
+}
+
+// grown gives a copy for n ports; those that g has not are in generation 0.
+func (g generations) grown(n int) generations {
+	c := make(generations, n)
+	for p := range c {
+		if p < len(g) {
+			c[p].Store(g[p].Load())
+		} else {
+			c[p].Store(uint32(ownerOf(frame.PortID(p), 0)))
+		}
+	}
+	return c
 }

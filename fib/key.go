@@ -1,6 +1,7 @@
 package fib
 
 import (
+	"math"
 	"time"
 
 	"weft/frame"
@@ -32,10 +33,9 @@ func (k Key) MAC() frame.MAC { return frame.MACFromUint64(uint64(k)) }
 // VLAN is the VLAN id in the key.
 func (k Key) VLAN() frame.VLAN { return frame.VLAN(k >> vlanShift & vlanMask) }
 
-// Tick is coarse time: a count of [TickLength] that the switch advances. An
-// entry stores the low 24 bits, which come round after 19 days; [MaxAge] and
-// [Table.Sweep] keep every entry well inside that circle, so a Tick may wrap
-// at any width of 24 bits or more.
+// Tick is coarse time: a count of [TickLength] that the switch advances. It
+// comes round after 13 years; [MaxAge] and [Table.Sweep] keep every entry well
+// inside that circle.
 type Tick uint32
 
 // TickLength is the length of a [Tick]. It bounds how often a talking station
@@ -44,24 +44,20 @@ type Tick uint32
 const TickLength = 100 * time.Millisecond
 
 const (
-	tickBits = 24
-	tickMask = 1<<tickBits - 1
-
 	// skew is how far one caller's clock may be behind another's (109
 	// minutes) and the difference still be taken for what it is: the entry was
 	// refreshed by a caller slightly ahead, and has age 0.
 	skew = 1 << 16
 
 	// MaxAge is the longest age in ticks that a table keeps: 1,000,000 seconds,
-	// the upper end of the range in IEEE 802.1Q-2018 table 8-6. Below the circle
-	// of 24 bits it leaves a week for a sweep to be late.
+	// the upper end of the range in IEEE 802.1Q-2018 table 8-6.
 	MaxAge Tick = 10_000_000
 )
 
 // since is the time from t to now in ticks, 0 when t is slightly later.
 func since(now, t Tick) Tick {
-	d := (now - t) & tickMask
-	if d > tickMask-skew {
+	d := now - t
+	if d > math.MaxUint32-skew {
 		return 0
 	}
 	return d

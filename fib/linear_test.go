@@ -129,7 +129,7 @@ func do(tab *Table, in input) output {
 }
 
 // TestLinearizable records what goroutines do to a table at once, while
-// another one makes its array be rebuilt over and over, and asks whether one
+// another one makes its array be replaced over and over, and asks whether one
 // order of the operations explains all results.
 //
 // A sweep removes what no Lookup sees any more, which only Remove and
@@ -169,6 +169,9 @@ func record(mix []opKind, seed uint64) []porcupine.Operation {
 		for n := historyKeys; !stop.Load(); n++ {
 			tab.Learn(mac(n), 9, Tick(clock.Load()))
 			tab.Remove(mac(n))
+			tab.mu.Lock()
+			tab.widen(len(tab.ports)) // as a new port would
+			tab.mu.Unlock()
 		}
 	})
 	histories := make([][]porcupine.Operation, clients)

@@ -3,6 +3,7 @@ package fib
 import (
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -81,7 +82,7 @@ func (m *model) evict(t testing.TB, tab *Table, p frame.PortID) {
 	var oldest Tick
 	found := false
 	for _, e := range m.entries {
-		if e.port == p && !e.static && (!found || e.tick < oldest) {
+		if e.port == p && !e.static && (!found || int32(e.tick-oldest) < 0) {
 			oldest, found = e.tick, true
 		}
 	}
@@ -214,7 +215,7 @@ func runModel(t testing.TB, more func() bool, next func(n int) int) {
 	c := Config{Limit: 4 + next(20), PortLimit: next(8), Age: Tick(next(12))}
 	tab := New(c)
 	m := &model{Config: c, entries: map[Key]modelEntry{}}
-	now := Tick(tickMask - 200 + next(300)) // so that the 24 bits come round
+	now := Tick(math.MaxUint32-200) + Tick(next(300)) // so that it comes round
 	for step := 0; more(); step++ {
 		op := next(100)
 		k := MakeKey(frame.VLAN(next(2)), frame.MACFromUint64(uint64(next(modelKeys/2))))

@@ -30,10 +30,10 @@ func (t *Table) flush(p frame.PortID) int {
 	if int(p) >= len(t.ports) || t.ports[p].learned == 0 {
 		return 0
 	}
-	if t.gens.of(p) == numGenerations-1 {
+	if t.gens().of(p) == numGenerations-1 {
 		t.bury()
 	}
-	t.gens.next(p)
+	t.gens().next(p)
 	n := t.ports[p].learned
 	t.ports[p] = port{static: t.ports[p].static}
 	t.learned -= n

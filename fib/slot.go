@@ -12,10 +12,10 @@ import (
 //	            +---+---+---+--+-------------------------------------------+
 //	            | 0 | 1 | o | 0| Key                                       |
 //	            +---+---+---+--+-------------------------------------------+
-//	value word  63     56 55                32 31          16 15           0
-//	            +--------+--------------------+--------------+-------------+
-//	            | flags  | tick               | generation   | port        |
-//	            +--------+--------------------+--------------+-------------+
+//	value word  63                          32 31          16 15           0
+//	            +-----------------------------+--------------+-------------+
+//	            | tick                        | generation   | port        |
+//	            +-----------------------------+--------------+-------------+
 //
 // A key word of 0 is a slot never used, a value word of 0 an entry that is
 // gone: no port is NoPort. Bit o stands only in the last slot of a bucket and says that the
@@ -44,8 +44,6 @@ const (
 
 	genShift  = 16
 	tickShift = 32
-
-	static value = 1 << 56
 )
 
 // owner is a port and its generation, as in the low half of a value word.
@@ -55,30 +53,28 @@ func ownerOf(p frame.PortID, gen uint32) owner { return owner(gen<<genShift | ui
 
 // learnedOn is the value of an entry learned on a port in a generation of it.
 func learnedOn(o owner, now Tick) value {
-	return value(o) | value(now&tickMask)<<tickShift
+	return value(o) | value(now)<<tickShift
 }
 
 func staticOn(p frame.PortID, now Tick) value {
-	return learnedOn(ownerOf(p, noGeneration), now) | static
+	return learnedOn(ownerOf(p, noGeneration), now)
 }
 
 func (v value) port() frame.PortID { return frame.PortID(v) }
 func (v value) owner() owner       { return owner(v) }
-func (v value) tick() Tick         { return Tick(v>>tickShift) & tickMask }
-func (v value) isStatic() bool     { return v&static != 0 }
+func (v value) tick() Tick         { return Tick(v >> tickShift) }
+func (v value) isStatic() bool     { return v.owner()>>genShift == noGeneration }
 
-func (v value) withTick(now Tick) value {
-	return v&^(tickMask<<tickShift) | value(now&tickMask)<<tickShift
-}
+func (v value) withTick(now Tick) value { return learnedOn(v.owner(), now) }
 
 // sameEntry reports whether v and o differ at most in when they were refreshed.
-func (v value) sameEntry(o value) bool { return v.withTick(0) == o.withTick(0) }
+func (v value) sameEntry(o value) bool { return v.owner() == o.owner() }
 
 // outlived reports whether at now the life of v is over. life is the age in
 // ticks plus skew, and so is what it is compared with: a tick slightly later
 // than now gives a small number instead of one near the end of the circle.
 func (v value) outlived(now Tick, life uint32) bool {
-	return (uint32(now)-uint32(v>>tickShift)+skew)&tickMask >= life
+	return uint32(now-v.tick())+skew >= life
 }
 
 func (s *slot) load() value            { return value(s.val.Load()) }

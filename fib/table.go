@@ -49,12 +49,11 @@ const (
 // Table is the forwarding table of one bridge domain. All methods may be
 // called by any goroutine at any time.
 type Table struct {
-	// What every Lookup reads and hardly anything writes, in cache lines of
+	// What every Lookup reads and hardly anything writes, in a cache line of
 	// its own.
 	array atomic.Pointer[array] // written under mu
 	life  atomic.Uint32         // of learned entries, see value.outlived
-	_     [48]byte
-	gens  generations // written under mu
+	_     [52]byte
 
 	mu        sync.Mutex
 	limit     int
@@ -75,11 +74,11 @@ type port struct {
 // New makes an empty table.
 func New(c Config) *Table {
 	t := &Table{}
-	t.array.Store(newArray(minBuckets))
+	t.array.Store(newArray(minBuckets, nil))
 	// A value that is gone reads as port 0, generation 0. As NoPort is never
 	// in that generation, a Lookup need not look for it.
-	t.portOf(frame.NoPort)
-	t.gens.next(frame.NoPort)
+	t.cover(frame.NoPort)
+	t.gens().next(frame.NoPort)
 	t.SetConfig(c)
 	return t
 }
@@ -87,53 +86,48 @@ func New(c Config) *Table {
 // Lookup gives the port of k. It takes no lock, does not wait and does not
 // allocate; an entry whose age has passed is a miss whether swept or not.
 //
-// It is [array.find] written out, and of [Table.held] what a learned entry
-// needs: where all is in the nearest cache, it is instructions that count.
+// Where all is in the nearest cache, it is instructions that count. Hence
+// [array.find] is written out here, and nothing is called: a function that calls
+// none needs no frame of its own.
 func (t *Table) Lookup(k Key, now Tick) (frame.PortID, bool) {
-	a := t.array.Load()
 	word := k.word()
-	h := a.hash(word)
-	b := &a.buckets[h&a.mask]
-	var i uint64
-	for {
-		if i = b.index(word); i != absent {
-			break
-		}
-		if !b.overflowed() {
-			return frame.NoPort, false
-		}
-		h++
-		b = &a.buckets[h&a.mask]
-	}
-	v := b[i%slotsPerBucket].load()
-	if v.owner() != t.gens.owner(v.port()) {
-		return t.lookup(k, now)
-	}
-	if v.outlived(now, t.life.Load()) {
-		return frame.NoPort, false
-	}
-	return v.port(), true
-}
-
-// lookup is Lookup for what is rare: an entry that is static, flushed or gone.
-func (t *Table) lookup(k Key, now Tick) (frame.PortID, bool) {
 	for {
 		a := t.array.Load()
-		s := a.find(k)
-		if s == nil {
-			return frame.NoPort, false
+		buckets := a.buckets
+		if len(buckets) == 0 {
+			return frame.NoPort, false // never, but the compiler does not know
 		}
+		h := a.hash(word)
+		b := &buckets[h&uint64(len(buckets)-1)]
+		var i uint64
+		for {
+			if i = b.index(word); i != absent {
+				break
+			}
+			if !b.overflowed() {
+				return frame.NoPort, false
+			}
+			h++
+			b = &buckets[h&uint64(len(buckets)-1)]
+		}
+		s := &b[i%slotsPerBucket]
 		v := s.load()
-		switch {
-		case v == gone || t.expired(v, now):
-			return frame.NoPort, false
-		case t.held(v):
-			return v.port(), true
+		p := v.port()
+		if int(p) < len(a.gens) {
+			if v.owner() == a.gens.owner(p) {
+				if v.outlived(now, t.life.Load()) {
+					return frame.NoPort, false
+				}
+				return p, true
+			}
 		}
-		// The port was flushed. That makes the entry a miss only if it was
-		// still that port's: it may have moved away before the flush and after
-		// the load above. Unchanged now means unchanged then.
-		if s.load().sameEntry(v) && t.array.Load() == a {
+		switch {
+		case v.isStatic():
+			return p, true
+		case v == gone, s.load().sameEntry(v) && t.array.Load() == a:
+			// Gone, or its port was flushed. A flush makes the entry a miss only
+			// if it was still that port's: it may have moved away before the
+			// flush and after the first load. Unchanged now means unchanged then.
 			return frame.NoPort, false
 		}
 	}
@@ -186,12 +180,13 @@ func (t *Table) learn(k Key, p frame.PortID, now Tick) LearnResult {
 		return r
 	}
 	t.latest = now
+	t.cover(p)
 	s := t.array.Load().find(k)
 	if s == nil || !t.held(s.load()) {
 		if !t.makeRoom(p) {
 			return Full
 		}
-		t.put(k, s, learnedOn(t.gens.owner(p), now))
+		t.put(k, s, learnedOn(t.gens().owner(p), now))
 		return Inserted
 	}
 	if !t.makePortRoom(p) {
@@ -199,7 +194,7 @@ func (t *Table) learn(k Key, p frame.PortID, now Tick) LearnResult {
 		t.kill(s)
 		return Full
 	}
-	if v := t.replace(s, learnedOn(t.gens.owner(p), now)); t.expired(v, now) {
+	if v := t.replace(s, learnedOn(t.gens().owner(p), now)); t.expired(v, now) {
 		return Inserted
 	}
 	return Moved
@@ -212,6 +207,7 @@ func (t *Table) AddStatic(k Key, p frame.PortID, now Tick) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.latest = now
+	t.cover(p)
 	s := t.array.Load().find(k)
 	if s == nil || !t.held(s.load()) {
 		if !t.makeRoom(p) {
@@ -230,7 +226,7 @@ func (t *Table) AddStatic(k Key, p frame.PortID, now Tick) error {
 // held reports whether v is an entry: neither gone nor of a port that was
 // flushed since. An entry that aged is held until a sweep or an eviction.
 func (t *Table) held(v value) bool {
-	return v.isStatic() || v.owner() == t.gens.owner(v.port())
+	return v.isStatic() || v.owner() == t.gens().owner(v.port())
 }
 
 // expired reports whether v is past the age of learned entries.
@@ -268,7 +264,7 @@ func (t *Table) kill(s *slot) { t.count(s.exchange(gone), -1) }
 
 // count adds n to the entries of v's kind and port. The lock is held.
 func (t *Table) count(v value, n int) {
-	p := t.portOf(v.port())
+	p := &t.ports[v.port()]
 	if v.isStatic() {
 		p.static += n
 		t.static += n
@@ -278,12 +274,6 @@ func (t *Table) count(v value, n int) {
 	t.learned += n
 }
 
-// portOf gives what the table knows of p, which may be nothing yet. The lock
-// is held; the pointer is good until the next call.
-func (t *Table) portOf(p frame.PortID) *port {
-	for n := len(t.ports); int(p) >= n; n++ {
-		t.gens.cover(frame.PortID(n))
-		t.ports = append(t.ports, port{})
-	}
-	return &t.ports[p]
-}
+// gens gives the generations in force. Those that it gives to a refresh, which
+// has no lock, may be old by the time it reads them.
+func (t *Table) gens() generations { return t.array.Load().gens }
