@@ -41,6 +41,7 @@ type Network struct {
 	FDBEntries int    `json:"fdb_entries"`
 	FDBLimit   int    `json:"fdb_limit"`
 	AgeSeconds int64  `json:"age_seconds"` // after which a silent address is forgotten
+	NoLearning bool   `json:"no_learning,omitempty"`
 }
 
 // NetworkSpec asks for a network. Zero values take the defaults.
@@ -54,6 +55,8 @@ type NetworkSpec struct {
 	AgeSeconds   int64 `json:"age_seconds,omitempty"`
 	// ForwardReserved passes 01:80:c2:00:00:00 to :0f (STP, LACP, LLDP) on.
 	ForwardReserved bool `json:"forward_reserved,omitempty"`
+	// NoLearning floods every frame that no static entry is about.
+	NoLearning bool `json:"no_learning,omitempty"`
 }
 
 // The states of ports and peers.

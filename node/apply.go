@@ -115,6 +115,7 @@ func (a *applier) networks(specs []ctl.NetworkSpec) {
 		d.add("port_fdb_limit", w.spec.PortFDBLimit, s.PortFDBLimit)
 		d.add("age", w.spec.AgeSeconds, s.AgeSeconds)
 		d.add("forward_reserved", w.spec.ForwardReserved, s.ForwardReserved)
+		d.add("no_learning", w.spec.NoLearning, s.NoLearning)
 		if len(d) > 0 {
 			a.note(actChange, "network", s.Name, d.String(), n.changeNetwork(s))
 		} else {

@@ -231,7 +231,7 @@ func (n *Node) Networks(context.Context) ([]ctl.Network, error) {
 	list := []ctl.Network{}
 	for _, w := range n.networks {
 		row := ctl.Network{
-			Name: w.spec.Name, VNI: w.spec.VNI, MTU: w.mtu, AgeSeconds: w.age(),
+			Name: w.spec.Name, VNI: w.spec.VNI, MTU: w.mtu, AgeSeconds: w.age(), NoLearning: w.spec.NoLearning,
 			FDBEntries: n.sw.Len(w.spec.Name), FDBLimit: n.sw.FDBLimit(w.spec.Name),
 		}
 		for _, p := range n.ports {
@@ -310,7 +310,7 @@ func (w *network) config() vswitch.NetworkConfig {
 		Name: w.spec.Name, VNI: frame.VNI(w.spec.VNI), MTU: w.mtu,
 		Age: time.Duration(w.spec.AgeSeconds) * time.Second, FDBLimit: w.spec.FDBLimit,
 		PortFDBLimit:    w.spec.PortFDBLimit,
-		ForwardReserved: w.spec.ForwardReserved,
+		ForwardReserved: w.spec.ForwardReserved, NoLearning: w.spec.NoLearning,
 	}
 }
 

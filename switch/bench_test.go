@@ -123,9 +123,10 @@ func TestForwardingAllocatesNothing(t *testing.T) {
 }
 
 // benchmark switches full batches and reports the time of one frame.
-func benchmark(b *testing.B, rx *replay, ports int) {
+func benchmark(b *testing.B, rx *replay, ports int, c vswitch.NetworkConfig) {
 	sw := vswitch.New()
-	if err := sw.AddNetwork(vswitch.NetworkConfig{Name: "blue", VNI: 42, MTU: 1500, FDBLimit: 300_000}); err != nil {
+	c.Name, c.VNI, c.MTU, c.FDBLimit = "blue", 42, 1500, 300_000
+	if err := sw.AddNetwork(c); err != nil {
 		b.Fatal(err)
 	}
 	var ids []frame.PortID
@@ -175,11 +176,25 @@ func BenchmarkForward(b *testing.B) {
 			for i := range flows {
 				rx.mem = append(rx.mem, room(eth(mac(1_000_000+i), mac(1+i))))
 			}
-			benchmark(b, rx, 2)
+			benchmark(b, rx, 2, vswitch.NetworkConfig{})
+		})
+	}
+}
+
+// BenchmarkCable is a lab's link: what BenchmarkForward does, with nothing
+// learned.
+func BenchmarkCable(b *testing.B) {
+	for _, flows := range []int{1, 64, 100_000} {
+		b.Run(fmt.Sprintf("flows=%d", flows), func(b *testing.B) {
+			rx := &replay{}
+			for i := range flows {
+				rx.mem = append(rx.mem, room(eth(mac(1_000_000+i), mac(1+i))))
+			}
+			benchmark(b, rx, 2, vswitch.NetworkConfig{NoLearning: true})
 		})
 	}
 }
 
 func BenchmarkFlood(b *testing.B) {
-	benchmark(b, &replay{mem: [][]byte{room(eth(frame.Broadcast, mac(1)))}}, 11)
+	benchmark(b, &replay{mem: [][]byte{room(eth(frame.Broadcast, mac(1)))}}, 11, vswitch.NetworkConfig{})
 }

@@ -22,6 +22,9 @@ type NetworkConfig struct {
 	PortFDBLimit int
 	// ForwardReserved passes 01:80:c2:00:00:00 to :0f on.
 	ForwardReserved bool
+	// NoLearning has every frame flooded but for what static entries say, as a
+	// hub does and, with two ports, a cable.
+	NoLearning bool
 }
 
 // DefaultAge is the ageing time that IEEE 802.1Q-2018 table 8-6 recommends.

@@ -313,3 +313,32 @@ func TestDetachForgets(t *testing.T) {
 		})
 	}
 }
+
+// A network that does not learn floods, but for what is static, and knows
+// nothing any more from the moment it does not learn.
+func TestNoLearning(t *testing.T) {
+	r := newRig(t)
+	p := r.ports("a", "b", "c")
+	a, b, c := p[0], p[1], p[2]
+	a.send(eth(frame.Broadcast, mac(1)))
+	r.reaches(b, eth(mac(1), mac(2)), a)
+	off := vswitch.NetworkConfig{Name: "blue", MTU: 1500, NoLearning: true}
+	r.must(r.sw.UpdateNetwork(off))
+	r.knows("blue")
+	r.reaches(b, eth(mac(1), mac(2)), a, c)
+	r.reaches(a, eth(mac(2), mac(1)), b, c)
+	r.reaches(a, eth(mac(1), mac(1)), b, c) // its own address, as far as a switch would know
+	r.knows("blue")
+
+	r.must(r.sw.AddStatic("blue", 0, mac(1), a.id))
+	r.reaches(b, eth(mac(1), mac(2)), a)
+	r.reaches(a, eth(mac(2), mac(1)), b, c)
+	r.must(r.sw.UpdateNetwork(off))
+	r.reaches(b, eth(mac(1), mac(2)), a)
+
+	off.NoLearning = false
+	r.must(r.sw.UpdateNetwork(off))
+	r.reaches(a, eth(mac(2), mac(1)), b, c)
+	b.send(eth(frame.Broadcast, mac(2)))
+	r.reaches(a, eth(mac(2), mac(1)), b)
+}

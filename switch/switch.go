@@ -102,8 +102,8 @@ func (s *Switch) AddNetwork(c NetworkConfig) error {
 	return nil
 }
 
-// UpdateNetwork changes MTU, age, limit and ForwardReserved of a network; its
-// addresses stay.
+// UpdateNetwork changes all of a network but its VNI. Its addresses stay, unless
+// it is to learn none any more.
 func (s *Switch) UpdateNetwork(c NetworkConfig) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,6 +119,10 @@ func (s *Switch) UpdateNetwork(c NetworkConfig) error {
 	c.FDBLimit = d.fib.Limit()
 	d.NetworkConfig = c
 	s.publish()
+	if c.NoLearning {
+		s.synchronize() // nobody learns any more
+		d.fib.Flush()
+	}
 	return nil
 }
 

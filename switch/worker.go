@@ -199,8 +199,8 @@ func (w *worker) receive(snap *snapshot, bufs []frame.Buf, id frame.PortID) {
 	}
 }
 
-// learn notes where each frame's source is. Runs of frames from one source
-// touch the table once.
+// learn notes where each frame's source is, in networks that learn. Runs of
+// frames from one source touch the table once.
 func (w *worker) learn(bufs []frame.Buf) {
 	var last struct {
 		domain *domain
@@ -210,7 +210,7 @@ func (w *worker) learn(bufs []frame.Buf) {
 	}
 	for i := range bufs {
 		n := &w.notes[i]
-		if n.domain == nil {
+		if n.domain == nil || n.domain.NoLearning {
 			continue
 		}
 		key := fib.MakeKey(n.vlan, frame.Ethernet(bufs[i].Head()).Src())

@@ -40,6 +40,7 @@ Networks are isolated from each other, so addresses may overlap.`,
 	f.IntVar(&spec.PortFDBLimit, "port-fdb-limit", 0, "keep at most `N` addresses of one port or peer")
 	f.IntVar(&spec.MTU, "mtu", 0, "largest packet in `bytes` (default: what the underlay leaves)")
 	f.BoolVar(&spec.ForwardReserved, "forward-reserved", false, "pass STP, LACP, LLDP and what else bridges consume on")
+	f.BoolVar(&spec.NoLearning, "no-learning", false, "flood every frame that no static entry is about, as a hub does")
 	return cmd
 }
 
@@ -107,8 +108,12 @@ func (a *app) networkShowCmd() *cobra.Command {
 				return err
 			}
 			return show(a, n, func(w io.Writer, n ctl.Network) error {
+				learning := "on"
+				if n.NoLearning {
+					learning = "off"
+				}
 				return details(w, "name", n.Name, "vni", n.VNI, "mtu", n.MTU, "ports", n.Ports, "peers", n.Peers,
-					"fdb entries", n.FDBEntries, "fdb limit", n.FDBLimit, "age", seconds(n.AgeSeconds))
+					"fdb entries", n.FDBEntries, "fdb limit", n.FDBLimit, "age", seconds(n.AgeSeconds), "learning", learning)
 			})
 		}),
 		ValidArgsFunction: a.complete(networkNames),

@@ -12,14 +12,8 @@ import (
 	"weft/lab/topology"
 )
 
-const (
-	// defaultMTU is Ethernet's, in bytes.
-	defaultMTU = 1500
-	// wireAge is how long a link remembers where an address is, in seconds,
-	// the least there is: a cable does not know, and what it seems to know is
-	// wrong when a bridge behind it takes another path.
-	wireAge = 1
-)
+// defaultMTU is Ethernet's, in bytes.
+const defaultMTU = 1500
 
 // wiring is what a topology comes to: the configuration of the lab's own switch
 // and of each router.
@@ -144,7 +138,9 @@ func (r *wirer) link(l *topology.Link) {
 		wire := place{network: portName(name)}
 		r.w.local.Networks = append(r.w.local.Networks, ctl.NetworkSpec{
 			Name: wire.network, VNI: r.vnis.of(wire.network), MTU: cmp.Or(l.MTU, defaultMTU),
-			AgeSeconds: wireAge, ForwardReserved: true,
+			// A cable does not know where addresses are, and what it seems to
+			// know is wrong when a bridge behind it takes another path.
+			NoLearning: true, ForwardReserved: true,
 		})
 		// Each way is impaired where its frames leave the switch.
 		r.port(l.A, wire, portName(l.A), l, impair.Both{To: l.ImpairBA})

@@ -38,6 +38,7 @@ func (r *reader) networks(v value, n *Node) {
 			"fdb_limit":        setNumber(r, &w.FDBLimit, 1, ctl.MaxFDBLimit),
 			"port_fdb_limit":   setNumber(r, &w.PortFDBLimit, 1, ctl.MaxFDBLimit),
 			"forward_reserved": r.setBool(&w.ForwardReserved),
+			"no_learning":      r.setBool(&w.NoLearning),
 			"ports":            func(v value) { r.items(v, func(v value) { w.Ports = append(w.Ports, r.string(v)) }) },
 		})
 		if w.VNI == 0 {

@@ -145,6 +145,7 @@ func (w *writer) router(n *Node) {
 		w.number(5, "fdb_limit", int64(x.FDBLimit))
 		w.number(5, "port_fdb_limit", int64(x.PortFDBLimit))
 		w.yes(5, "forward_reserved", x.ForwardReserved)
+		w.yes(5, "no_learning", x.NoLearning)
 		w.list(5, "ports", x.Ports)
 	}
 	if len(n.Peers) > 0 {

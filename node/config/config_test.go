@@ -157,7 +157,7 @@ var bad = []struct{ in, want string }{
 	{net("age: -5s"), `3: networks.blue.age: -5s is out of range (want 1s to 1000000s)`},
 	{net("age: 9999h"), `3: networks.blue.age: 9999h is out of range (want 1s to 1000000s)`},
 	{net("fdb_limit: 0"), `3: networks.blue.fdb_limit: 0 is out of range (want 1 to 16777216)`},
-	{net("vnl: 0"), `3: networks.blue.vnl: unknown key (want one of age, fdb_limit, forward_reserved, mtu, port_fdb_limit, ports, vni)`},
+	{net("vnl: 0"), `3: networks.blue.vnl: unknown key (want one of age, fdb_limit, forward_reserved, mtu, no_learning, port_fdb_limit, ports, vni)`},
 
 	{port("adress: x"), `6: networks.blue.ports.web.adress: unknown key (want one of access, address, as, connect, impair, listen, mac, mtu, native, netns, trunk, type)`},
 	{port("address: 10.0.0.1"), `6: networks.blue.ports.web.address: "10.0.0.1" is not an address with its prefix length (want one such as 10.77.0.1/24)`},

@@ -91,6 +91,7 @@ func (r *reader) network(name string, v value) {
 		"fdb_limit":        setNumber(r, &s.FDBLimit, 1, ctl.MaxFDBLimit),
 		"port_fdb_limit":   setNumber(r, &s.PortFDBLimit, 1, ctl.MaxFDBLimit),
 		"forward_reserved": r.setBool(&s.ForwardReserved),
+		"no_learning":      r.setBool(&s.NoLearning),
 		"ports":            func(v value) { r.ports(name, v) },
 	})
 	if !hasVNI {
