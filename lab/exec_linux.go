@@ -24,9 +24,11 @@ type ExecOptions struct {
 	Out     *os.File
 	Err     *os.File
 	Signals bool // pass SIGINT and the like on
+	Detach  bool // do not wait for the command's end
 }
 
-// Exec runs a command in a node and gives its exit code.
+// Exec runs a command in a node and gives its exit code, 0 of one that is left
+// to itself.
 func Exec(ctx context.Context, d Dir, o ExecOptions) (code int, err error) {
 	// Before the command can be there: what is sent to it while it starts is
 	// not lost.
@@ -54,7 +56,7 @@ func Exec(ctx context.Context, d Dir, o ExecOptions) (code int, err error) {
 	if _, _, err := c.WriteMsgUnix([]byte{0}, oob, nil); err != nil {
 		return 0, err
 	}
-	r := ExecRequest{Node: o.Node, Args: o.Args, Env: append(os.Environ(), o.Env...), Dir: dir, TTY: o.TTY}
+	r := ExecRequest{Node: o.Node, Args: o.Args, Env: append(os.Environ(), o.Env...), Dir: dir, TTY: o.TTY, Detach: o.Detach}
 	if err := json.NewEncoder(c).Encode(r); err != nil {
 		return 0, err
 	}

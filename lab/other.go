@@ -21,6 +21,7 @@ type ExecOptions struct {
 	TTY          bool
 	In, Out, Err *os.File
 	Signals      bool
+	Detach       bool
 }
 
 // Up is for Linux.

@@ -112,6 +112,9 @@ type ExecRequest struct {
 	Env  []string `json:"env"`
 	Dir  string   `json:"dir"`
 	TTY  bool     `json:"tty,omitempty"`
+	// Detach leaves the process to itself once it has started: the result is
+	// then that it has.
+	Detach bool `json:"detach,omitempty"`
 }
 
 // ExecSignal is a line from the client while the process runs.

@@ -24,15 +24,16 @@ type exitError struct{ code int }
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 func (l *labs) execCmd() *cobra.Command {
-	var plain bool
+	var plain, detach bool
 	cmd := &cobra.Command{
 		Use:   "exec NODE -- COMMAND [ARGUMENT]...",
 		Short: "Run a command in a node",
 		Long: `Run a command in a node, as root in there. It gets this command's environment,
 directory, standard input and output; where these are a terminal, it gets one of
 its own. Signals and the exit code are passed on. 127 says that there is no such
-command.`,
-		Example: "  weft lab exec h1 -- ping -c 3 h2\n  weft lab exec h1 -- ip -br addr",
+command. With --detach it is left running, with neither input nor output; what a
+command leaves in the background itself is hung up when its terminal goes.`,
+		Example: "  weft lab exec h1 -- ping -c 3 h2\n  weft lab exec -d h2 -- iperf3 -s",
 		Args: func(cmd *cobra.Command, given []string) error {
 			if len(given) < 2 || len(given) == 2 && given[1] == "--" {
 				return &usageError{cmd, fmt.Errorf("%s: want NODE -- COMMAND", short(cmd))}
@@ -44,12 +45,16 @@ command.`,
 			if command[0] == "--" {
 				command = command[1:]
 			}
+			if detach {
+				return l.leave(cmd.Context(), args[0], command)
+			}
 			return l.exec(cmd.Context(), args[0], command, !plain)
 		}),
 	}
 	// What follows the node is the command's own.
 	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().BoolVarP(&plain, "no-tty", "T", false, "no terminal for the command, also where there is one")
+	cmd.Flags().BoolVarP(&detach, "detach", "d", false, "leave the command running and return at once")
 	return cmd
 }
 
@@ -72,15 +77,30 @@ func (l *labs) shellCmd() *cobra.Command {
 }
 
 func (l *labs) exec(ctx context.Context, node string, command []string, tty bool) error {
+	// Signals are the command's.
+	return l.run(context.WithoutCancel(ctx), lab.ExecOptions{
+		Node: node, Args: command, TTY: tty && isTerminal(os.Stdin) && isTerminal(os.Stdout),
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Signals: true,
+	})
+}
+
+// leave starts a command that is left to itself.
+func (l *labs) leave(ctx context.Context, node string, command []string) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	return l.run(ctx, lab.ExecOptions{Node: node, Args: command, In: null, Out: null, Err: null, Detach: true})
+}
+
+// run runs a command in a node. An exit code other than 0 is an error.
+func (l *labs) run(ctx context.Context, o lab.ExecOptions) error {
 	d, err := lab.Pick(l.name)
 	if err != nil {
 		return err
 	}
-	// Signals are the command's.
-	code, err := lab.Exec(context.WithoutCancel(ctx), d, lab.ExecOptions{
-		Node: node, Args: command, TTY: tty && isTerminal(os.Stdin) && isTerminal(os.Stdout),
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Signals: true,
-	})
+	code, err := lab.Exec(ctx, d, o)
 	if err != nil {
 		if strings.HasPrefix(err.Error(), "command not found") {
 			l.complain(err)

@@ -174,6 +174,16 @@ func TestLabExec(t *testing.T) {
 		t.Errorf("after SIGTERM: %v, want exit code 9", wait.ProcessState)
 	}
 	u.fails(`no node "h3"`, "exec", "h3", "--", "true")
+
+	const marker = "86396" // seconds that nobody else sleeps
+	u.lab("exec", "--detach", "h1", "--", "sleep", marker)
+	if !strings.Contains(processes(t), "sleep "+marker) {
+		t.Error("a command that was to be left running is gone")
+	}
+	u.lab("down", "exec")
+	if strings.Contains(processes(t), "sleep "+marker) {
+		t.Error("it has outlived its lab")
+	}
 }
 
 // A lab changes while it runs; links that stay lose no frame.

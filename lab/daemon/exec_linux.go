@@ -78,9 +78,13 @@ func (l *Lab) exec(c *net.UnixConn) {
 	if master != nil {
 		master.Close() // the client's alone: when it goes, the command is hung up
 	}
-	go followSignals(in, p)
-	<-p.Done()
-	_ = json.NewEncoder(c).Encode(lab.ExecResult{ExitCode: p.ExitCode()})
+	var result lab.ExecResult
+	if !r.Detach {
+		go followSignals(in, p)
+		<-p.Done()
+		result.ExitCode = p.ExitCode()
+	}
+	_ = json.NewEncoder(c).Encode(result)
 }
 
 func closeAll(files []*os.File) {
