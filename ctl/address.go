@@ -3,6 +3,7 @@ package ctl
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -36,6 +37,14 @@ func ParseHostPort(s string) (address string, port uint16, err error) {
 		}
 	}
 	return "", 0, fmt.Errorf("%s is %w (want ADDR, IPV4:PORT or [IPV6]:PORT)", quote(s), ErrAddress)
+}
+
+// FormatHostPort writes what ParseHostPort reads.
+func FormatHostPort(address string, port uint16) string {
+	if port == 0 {
+		return address
+	}
+	return net.JoinHostPort(address, strconv.Itoa(int(port)))
 }
 
 // unicastProblem says what keeps s from being the address of a VTEP.

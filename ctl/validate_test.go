@@ -242,5 +242,8 @@ func TestParseHostPort(t *testing.T) {
 		if address != c.address || port != c.port || (err == nil) != (c.address != "") {
 			t.Errorf("%q: %q %d %v", c.in, address, port, err)
 		}
+		if again, p, err := ParseHostPort(FormatHostPort(address, port)); address != "" && (again != address || p != port) {
+			t.Errorf("%q: written and read again: %q %d %v", c.in, again, p, err)
+		}
 	}
 }

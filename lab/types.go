@@ -35,6 +35,15 @@ type Node struct {
 	Processes  int                  `json:"processes"`
 	Socket     string               `json:"socket,omitempty"` // of a router's control API
 	Start      string               `json:"start,omitempty"`  // of a vm: the command that starts one
+	Tunnel     *Tunnel              `json:"tunnel,omitempty"` // of a remote
+}
+
+// Tunnel is the way to a remote.
+type Tunnel struct {
+	VTEP string `json:"vtep"` // this machine's, as the other names it
+	Peer string `json:"peer"`
+	VNI  uint32 `json:"vni"`
+	MTU  int    `json:"mtu"` // largest payload of a frame that passes, in bytes
 }
 
 // Link is a link as it runs.

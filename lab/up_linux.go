@@ -19,12 +19,14 @@ import (
 	"weft/ctl"
 	"weft/internal/netns"
 	"weft/lab/topology"
+	"weft/tunnel"
 )
 
 // What the daemon finds open when it starts.
 const (
 	EventsFD = 3 // where its events go
 	LockFD   = 4 // the lock of the directory
+	VTEPFD   = 5 // and what follows: the VTEP's sockets, in a lab with remotes
 )
 
 // downTime is how long a lab may take to end before it is killed.
@@ -57,10 +59,15 @@ func Up(ctx context.Context, t *topology.Topology, source []byte, report func(st
 			err = errors.Join(err, d.clear())
 		}
 	}()
+	sockets, err := bindVTEP(t)
+	if err != nil {
+		return err
+	}
+	defer sockets.Close() // the daemon has its own of them
 	if err := d.prepare(t, source); err != nil {
 		return err
 	}
-	return d.start(ctx, lock, report)
+	return d.start(ctx, lock, sockets, report)
 }
 
 // Permitted looks whether this machine has what the nodes need.
@@ -71,9 +78,9 @@ func Permitted(t *topology.Topology) error {
 			if _, err := exec.LookPath(QEMU); err != nil && !n.Manual {
 				return ctl.Failed("node %s: there is no %s (apt-get install qemu-system-x86), or say manual: true and start one yourself", n.Name, QEMU)
 			}
-		case topology.Container, topology.Remote:
+		case topology.Container:
 			return ctl.Failed("node %s: nodes of kind %s are not supported yet", n.Name, n.Kind)
-		case topology.Host, topology.Router, topology.Switch:
+		case topology.Host, topology.Router, topology.Switch, topology.Remote:
 		}
 	}
 	return nil
@@ -102,7 +109,7 @@ func (d Dir) prepare(t *topology.Topology, source []byte) error {
 
 // start runs the daemon in namespaces of its own, and listens to it until the
 // lab is up.
-func (d Dir) start(ctx context.Context, lock *os.File, report func(string)) error {
+func (d Dir) start(ctx context.Context, lock *os.File, sockets tunnel.Sockets, report func(string)) error {
 	log, err := os.OpenFile(d.File(LogFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -117,7 +124,7 @@ func (d Dir) start(ctx context.Context, lock *os.File, report func(string)) erro
 	cmd.Args[0] = "weft"
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{w, lock}
+	cmd.ExtraFiles = append([]*os.File{w, lock}, sockets...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setsid:     true, // a Ctrl-C in the terminal is not the lab's
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,

@@ -28,6 +28,9 @@ func (n *Node) Apply(_ context.Context, c ctl.Config) ([]ctl.Change, error) {
 	a.remove(c)
 	a.networks(c.Networks)
 	a.peers(c.Peers)
+	if n.vtep != nil {
+		n.followMTU() // before there are interfaces that have it
+	}
 	a.ports(c.Ports)
 	return a.changes, nil
 }

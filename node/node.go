@@ -59,6 +59,12 @@ type network struct {
 // New gives a node with a VTEP, if c names one, and nothing else of c. It must
 // be closed.
 func New(c ctl.Config, version string, log zerolog.Logger) (*Node, error) {
+	return NewOver(nil, c, version, log)
+}
+
+// NewOver is New with a VTEP in another network namespace, that of the sockets,
+// which it takes ownership of; c names none.
+func NewOver(sockets tunnel.Sockets, c ctl.Config, version string, log zerolog.Logger) (*Node, error) {
 	n := &Node{
 		log: log, version: version, started: time.Now(), name: c.Name,
 		sw: vswitch.New(), mtu: defaultMTU,
@@ -70,12 +76,16 @@ func New(c ctl.Config, version string, log zerolog.Logger) (*Node, error) {
 	if c.Offload != nil {
 		n.offload = *c.Offload
 	}
-	if c.VTEP != nil {
-		if err := n.openVTEP(*c.VTEP); err != nil {
-			return nil, err
-		}
-	}
 	var err error
+	switch {
+	case sockets != nil:
+		err = n.adoptVTEP(sockets)
+	case c.VTEP != nil:
+		err = n.openVTEP(*c.VTEP)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if n.workers, err = newWorkers(n.sw, c.Workers, n.offload.Spin == ctl.OffloadOff); err != nil {
 		return nil, errors.Join(err, n.closeVTEP())
 	}
@@ -101,14 +111,27 @@ func (n *Node) openVTEP(s ctl.VTEPSpec) error {
 	if err != nil {
 		return ctl.Failed("vtep: %v", err)
 	}
-	n.vtep, err = tunnel.Open(tunnel.Config{
-		Address: addr, Port: s.Port, Strict: s.Strict, MTU: mtu,
-		NoGSO: n.offload.GSO == ctl.OffloadOff, NoGRO: n.offload.GRO == ctl.OffloadOff,
-	})
+	n.mtu, n.vtepOpt = mtu, s
+	return n.openTunnel(tunnel.Config{Address: addr, Port: s.Port, Strict: s.Strict})
+}
+
+// adoptVTEP has the room that Ethernet leaves until peers tell of their ways.
+func (n *Node) adoptVTEP(sockets tunnel.Sockets) error {
+	addr, err := sockets.Addr()
 	if err != nil {
+		return ctl.Failed("vtep: %v", err)
+	}
+	n.mtu = defaultMTU - tunnel.Overhead(addr.Addr())
+	n.vtepOpt = ctl.VTEPSpec{Address: addr.Addr().String(), Port: addr.Port()}
+	return n.openTunnel(tunnel.Config{Sockets: sockets})
+}
+
+func (n *Node) openTunnel(c tunnel.Config) (err error) {
+	c.MTU = n.mtu
+	c.NoGSO, c.NoGRO = n.offload.GSO == ctl.OffloadOff, n.offload.GRO == ctl.OffloadOff
+	if n.vtep, err = tunnel.Open(c); err != nil {
 		return ctl.Failed("%v", err)
 	}
-	n.mtu, n.vtepOpt = mtu, s
 	return nil
 }
 

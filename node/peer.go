@@ -109,7 +109,7 @@ func (n *Node) checkNetworks(s ctl.PeerSpec) error {
 // pathMTU is the room on the way to a peer, or that of the VTEP's own
 // interface and a reason where there is no way at present.
 func (n *Node) pathMTU(addr netip.Addr) (mtu int, reason string) {
-	mtu, err := tunnel.PathMTU(n.vtep.Addr().Addr(), addr)
+	mtu, err := n.vtep.PathMTU(addr)
 	if err != nil {
 		return n.mtu, err.Error()
 	}
@@ -196,10 +196,7 @@ func (n *Node) watchUnderlay(ctx context.Context) {
 func (n *Node) lookAtUnderlay() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	// While the VTEP's address is gone the last MTU stays.
-	if mtu, err := tunnel.LocalMTU(n.vtep.Addr().Addr()); err == nil && mtu != n.mtu {
-		n.changeMTU(mtu)
-	}
+	n.followMTU()
 	for _, p := range n.peers {
 		mtu, reason := n.pathMTU(p.addr)
 		if reason != p.reason {
@@ -213,6 +210,14 @@ func (n *Node) lookAtUnderlay() {
 		if err := n.sw.UpdatePeer(p.id, p.config()); err != nil {
 			n.log.Error().Err(err).Msg("peer MTU")
 		}
+	}
+}
+
+// followMTU looks at the underlay's MTU. While the VTEP's address is gone the
+// last one stays.
+func (n *Node) followMTU() {
+	if mtu, err := n.vtep.LocalMTU(); err == nil && mtu != n.mtu {
+		n.changeMTU(mtu)
 	}
 }
 

@@ -40,9 +40,13 @@ const (
 type sockets struct {
 	recv  *poll.FD
 	lanes [lanes]*poll.FD
+	paths *pathProbe // with sockets of another namespace, see borrowed_linux.go
 }
 
 func (s *sockets) open(v *VTEP) error {
+	if v.config.Sockets != nil {
+		return s.adopt(v)
+	}
 	var err error
 	if s.recv, err = listen(v.addr, v.prepareReceive); err != nil {
 		return explainBind(v.addr, err)
@@ -55,18 +59,23 @@ func (s *sockets) open(v *VTEP) error {
 	return nil
 }
 
-// openLane binds a sending socket to a free port of the dynamic range.
 func (s *sockets) openLane(v *VTEP, i int) error {
+	fd, err := bindLane(v.addr.Addr(), v.prepareSend)
+	if err == nil {
+		s.lanes[i] = poll.New(fd)
+	}
+	return err
+}
+
+// bindLane binds a sending socket to a free port of the dynamic range.
+func bindLane(addr netip.Addr, prepare func(fd int) error) (fd int, err error) {
 	const tries = 100
 	for try := 1; ; try++ {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		addr := netip.AddrPortFrom(v.addr.Addr(), uint16(port))
-		fd, err := listen(addr, v.prepareSend)
-		if errors.Is(err, unix.EADDRINUSE) && try < tries {
-			continue
+		fd, err = bind(netip.AddrPortFrom(addr, uint16(port)), prepare)
+		if !errors.Is(err, unix.EADDRINUSE) || try == tries {
+			return fd, err
 		}
-		s.lanes[i] = fd
-		return err
 	}
 }
 
@@ -77,28 +86,47 @@ func (s *sockets) close() error {
 			errs = append(errs, l.Close())
 		}
 	}
+	if s.paths != nil {
+		errs = append(errs, s.paths.fd.Close())
+	}
 	return errors.Join(errs...)
 }
 
-// listen binds a socket that prepare has set the options of.
 func listen(addr netip.AddrPort, prepare func(fd int) error) (*poll.FD, error) {
-	family, sa := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Addr: addr.Addr().As16(), Port: int(addr.Port())})
+	fd, err := bind(addr, prepare)
+	if err != nil {
+		return nil, err
+	}
+	return poll.New(fd), nil
+}
+
+// bind binds a socket that prepare has set the options of.
+func bind(addr netip.AddrPort, prepare func(fd int) error) (int, error) {
+	sa := sockaddr(addr)
+	family := unix.AF_INET6
 	if addr.Addr().Is4() {
-		family, sa = unix.AF_INET, &unix.SockaddrInet4{Addr: addr.Addr().As4(), Port: int(addr.Port())}
+		family = unix.AF_INET
 	}
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+		return -1, os.NewSyscallError("socket", err)
 	}
 	if err := prepare(fd); err != nil {
 		unix.Close(fd)
-		return nil, err
+		return -1, err
 	}
 	if err := unix.Bind(fd, sa); err != nil {
 		unix.Close(fd)
-		return nil, os.NewSyscallError("bind", err)
+		return -1, os.NewSyscallError("bind", err)
 	}
-	return poll.New(fd), nil
+	return fd, nil
+}
+
+func sockaddr(addr netip.AddrPort) unix.Sockaddr {
+	if addr.Addr().Is4() {
+		return &unix.SockaddrInet4{Addr: addr.Addr().As4(), Port: int(addr.Port())}
+	}
+	return &unix.SockaddrInet6{Addr: addr.Addr().As16(), Port: int(addr.Port())}
 }
 
 func explainBind(addr netip.AddrPort, err error) error {

@@ -2,7 +2,10 @@
 
 package tunnel
 
-import "net/netip"
+import (
+	"errors"
+	"net/netip"
+)
 
 // assumedMTU of the underlay in bytes, where the system is not asked.
 const assumedMTU = 1500
@@ -12,3 +15,14 @@ func LocalMTU(addr netip.Addr) (int, error) { return assumedMTU - Overhead(addr)
 
 // PathMTU assumes an Ethernet underlay.
 func PathMTU(_, to netip.Addr) (int, error) { return assumedMTU - Overhead(to), nil }
+
+// LocalMTU is [LocalMTU] of the VTEP's address.
+func (v *VTEP) LocalMTU() (int, error) { return LocalMTU(v.addr.Addr()) }
+
+// PathMTU is [PathMTU] from the VTEP's address.
+func (v *VTEP) PathMTU(to netip.Addr) (int, error) { return PathMTU(v.addr.Addr(), to) }
+
+// Addr is for Linux, as sockets of another namespace are.
+func (s Sockets) Addr() (netip.AddrPort, error) {
+	return netip.AddrPort{}, errors.New("sockets of another namespace need Linux")
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -28,10 +29,24 @@ type Config struct {
 	Strict bool
 	// NoGSO and NoGRO have every datagram cross the socket on its own.
 	NoGSO, NoGRO bool
+	// Sockets are used instead of new ones; Open takes ownership. Address and
+	// Port are theirs.
+	Sockets Sockets
 	// MTU is the largest payload of an inner frame in bytes. Superframes from
 	// a kernel on the same machine, whose segment size is not known, are cut
 	// to it at first.
 	MTU int
+}
+
+// Sockets are a VTEP's, bound in the network namespace that its packets are to
+// travel in, for a process in another one: the files from [Bind], in its order.
+type Sockets []*os.File
+
+// Close closes sockets that no VTEP was opened with.
+func (s Sockets) Close() {
+	for _, f := range s {
+		_ = f.Close()
+	}
 }
 
 // VTEP is a local tunnel end.
@@ -72,8 +87,15 @@ func (f *feature) state() (on bool, reason string) {
 	return !f.off.Load(), f.reason
 }
 
-// Open binds the VTEP's sockets. Errors wrap the system's.
+// Open binds the VTEP's sockets, or takes those that it is given. Errors wrap the system's.
 func Open(c Config) (*VTEP, error) {
+	if c.Sockets != nil {
+		addr, err := c.Sockets.Addr()
+		if err != nil {
+			return nil, fmt.Errorf("sockets of the VTEP: %w", err)
+		}
+		c.Address, c.Port = addr.Addr(), addr.Port()
+	}
 	if c.Port == 0 {
 		c.Port = DefaultPort
 	}

@@ -190,6 +190,10 @@ func printLab(w io.Writer, v lab.Lab) error {
 			_, perr := fmt.Fprintf(w, "\n%s: %s", n.Name, n.Start)
 			err = errors.Join(err, perr)
 		}
+		if x := n.Tunnel; x != nil {
+			_, perr := fmt.Fprintf(w, "\n%s: VXLAN %d from %s to %s, MTU %d", n.Name, x.VNI, x.VTEP, x.Peer, x.MTU)
+			err = errors.Join(err, perr)
+		}
 	}
 	if hasHints(v) {
 		_, perr := fmt.Fprintln(w)
@@ -200,7 +204,7 @@ func printLab(w io.Writer, v lab.Lab) error {
 
 func hasHints(v lab.Lab) bool {
 	for _, n := range v.Nodes {
-		if n.Socket != "" || n.Start != "" {
+		if n.Socket != "" || n.Start != "" || n.Tunnel != nil {
 			return true
 		}
 	}

@@ -36,7 +36,7 @@ var law = map[string][]string{
 	"lab/topology":       {"ctl", "frame", "impair", "internal/yamlfile"},
 	"lab/space":          {},
 	"lab/graph":          {"lab/topology"},
-	"lab":                {"ctl", "impair", "lab/topology", "internal/netns"},
+	"lab":                {"ctl", "impair", "tunnel", "lab/topology", "internal/netns"},
 	"lab/daemon":         {"ctl", "frame", "impair", "node", "lab", "lab/topology", "lab/space", "internal/netns"},
 	"plugin/*":           {"ctl", "frame"},
 	"cmd/weft":           {"ctl", "node", "node/config", "lab", "lab/daemon", "lab/topology", "lab/graph", "impair", "plugin/*", "perf"},

@@ -24,6 +24,7 @@ type labUser struct {
 	bin  string
 	home string // where the user's labs are
 	cred *syscall.Credential
+	host *netnstest.Host // the machine's network; nil for the tests' own
 }
 
 // ordinaryUser is an ordinary user's number, of whom nothing is expected to exist.
@@ -32,7 +33,10 @@ const ordinaryUser = 65534
 // newLabUser gives the user that the test runs as, or an ordinary one.
 func newLabUser(t *testing.T, ordinary bool) *labUser {
 	t.Helper()
-	netnstest.NewHost(t, "probe")                 // skips where namespaces are not permitted
+	probe := netnstest.NewHost(t, "probe") // skips where namespaces are not permitted
+	if err := probe.Close(); err != nil {
+		t.Fatal(err)
+	}
 	for _, tool := range []string{"ip", "ping"} { // the labs' own files use them
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") != "" {
@@ -105,7 +109,11 @@ func (u *labUser) try(args ...string) (stdout, stderr string, code int) {
 	cmd := exec.Command(u.bin, append([]string{"lab"}, args...)...)
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+u.home)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: u.cred}
-	return outcome(u.t, cmd)
+	if u.host == nil {
+		return outcome(u.t, cmd)
+	}
+	u.host.Do(func() { stdout, stderr, code = outcome(u.t, cmd) })
+	return stdout, stderr, code
 }
 
 // lab runs a command that must succeed.

@@ -42,7 +42,7 @@ type Lab struct {
 	spaces   map[string]*space.Space
 	routers  map[string]*router
 	vms      map[string]*space.Process
-	vnis     *vnis
+	numbers  *numbers
 }
 
 // spaceOf gives a node's space, nil when it has none.
@@ -87,7 +87,10 @@ func (a *applier) note(action, kind, name string, err error) {
 func (l *Lab) apply(ctx context.Context, t *topology.Topology) ([]ctl.Change, error) {
 	l.change.Lock()
 	defer l.change.Unlock()
-	next := wire(t, l.vnis, l.dir)
+	if err := l.checkVTEP(ctx, t); err != nil {
+		return nil, err
+	}
+	next := wire(t, l.numbers, l.dir)
 	a := &applier{Lab: l, old: l.current(), next: t, was: l.wiring, wires: next, changes: []ctl.Change{}}
 	if err := a.writeHosts(); err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ func (a *applier) applyRouter(ctx context.Context, name string, c ctl.Config) ([
 func (l *Lab) startRouter(ctx context.Context, name string, vtep ctl.VTEPSpec) (*router, error) {
 	args := []string{"weft", "run", "--name", name, "--socket", l.dir.RouterSocket(name)}
 	if vtep.Address != "" {
-		args = append(args, "--vtep", vtepText(vtep))
+		args = append(args, "--vtep", ctl.FormatHostPort(vtep.Address, vtep.Port))
 	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -107,15 +107,4 @@ func (l *Lab) startRouter(ctx context.Context, name string, vtep ctl.VTEPSpec) (
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-}
-
-// vtepText is what --vtep takes.
-func vtepText(s ctl.VTEPSpec) string {
-	switch {
-	case s.Port == 0:
-		return s.Address
-	case isIPv6(s.Address):
-		return fmt.Sprintf("[%s]:%d", s.Address, s.Port)
-	}
-	return fmt.Sprintf("%s:%d", s.Address, s.Port)
 }

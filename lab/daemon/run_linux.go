@@ -51,7 +51,7 @@ func run(d lab.Dir, version string, tell func(lab.Event), ready func()) error {
 	if err != nil {
 		return err
 	}
-	l, err := newLab(d, t.Name, version, log)
+	l, err := newLab(d, t, version, log)
 	if err != nil {
 		return err
 	}
@@ -112,9 +112,9 @@ func readTopology(d lab.Dir) (*topology.Topology, error) {
 	return &t, json.Unmarshal(text, &t)
 }
 
-// newLab makes an empty lab: a switch without ports.
-func newLab(d lab.Dir, name, version string, log zerolog.Logger) (*Lab, error) {
-	n, err := node.New(ctl.Config{Name: name}, version, log)
+// newLab makes an empty lab that is to become t: a switch without ports.
+func newLab(d lab.Dir, t *topology.Topology, version string, log zerolog.Logger) (*Lab, error) {
+	n, err := node.NewOver(lab.VTEPSockets(t), ctl.Config{Name: t.Name}, version, log)
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +123,8 @@ func newLab(d lab.Dir, name, version string, log zerolog.Logger) (*Lab, error) {
 		processes: space.NewProcesses(), stopReaping: make(chan struct{}), down: make(chan struct{}),
 		step:   func(string, ...any) {},
 		spaces: map[string]*space.Space{}, routers: map[string]*router{}, vms: map[string]*space.Process{},
-		vnis:     &vnis{byName: map[string]uint32{}},
-		topology: &topology.Topology{Name: name},
+		numbers:  newNumbers(),
+		topology: &topology.Topology{Name: t.Name},
 		wiring:   &wiring{},
 	}
 	go l.processes.Run(l.stopReaping)

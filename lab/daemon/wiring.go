@@ -7,13 +7,19 @@ import (
 	"strings"
 
 	"weft/ctl"
+	"weft/frame"
 	"weft/impair"
 	"weft/lab"
 	"weft/lab/topology"
 )
 
-// defaultMTU is Ethernet's, in bytes.
-const defaultMTU = 1500
+const (
+	// defaultMTU is Ethernet's, in bytes.
+	defaultMTU = 1500
+	// vxlanPort is where a VTEP is found when nothing else is said (RFC 7348
+	// section 8).
+	vxlanPort = 4789
+)
 
 // wiring is what a topology comes to: the configuration of the lab's own switch
 // and of each router.
@@ -35,20 +41,25 @@ type portAt struct {
 
 // wirer makes a wiring.
 type wirer struct {
-	t    *topology.Topology
-	vnis *vnis
-	dir  lab.Dir
-	w    *wiring
+	t       *topology.Topology
+	numbers *numbers
+	dir     lab.Dir
+	w       *wiring
 }
 
-// vnis gives networks of the lab's own switch their VNIs, which nobody sees but
-// must not change while the network is there.
-type vnis struct {
+// numbers gives each thing of the lab's own switch that has to be told apart by
+// a number one that stays while it is there.
+type numbers struct {
 	byName map[string]uint32
 	last   uint32
+	taken  map[uint32]bool // VNIs that remotes have
 }
 
-func (v *vnis) of(name string) uint32 {
+func newNumbers() *numbers {
+	return &numbers{byName: map[string]uint32{}, taken: map[uint32]bool{}}
+}
+
+func (v *numbers) of(name string) uint32 {
 	if v.byName[name] == 0 {
 		v.last++
 		v.byName[name] = v.last
@@ -56,17 +67,30 @@ func (v *vnis) of(name string) uint32 {
 	return v.byName[name]
 }
 
+// vni is a network's, which nobody sees: from the top, away from those that
+// people give remotes.
+func (v *numbers) vni(name string) uint32 {
+	const top = uint32(frame.MaxVNI) + 1
+	for v.byName[name] == 0 && v.taken[top-v.last-1] {
+		v.last++
+	}
+	return top - v.of(name)
+}
+
 // wire makes the wiring of a checked topology. dir is the lab's, for the paths
 // of namespaces and sockets.
-func wire(t *topology.Topology, v *vnis, dir lab.Dir) *wiring {
-	r := &wirer{t: t, vnis: v, dir: dir, w: &wiring{
+func wire(t *topology.Topology, v *numbers, dir lab.Dir) *wiring {
+	r := &wirer{t: t, numbers: v, dir: dir, w: &wiring{
 		local: ctl.Config{Name: t.Name}, routers: map[string]ctl.Config{}, ends: map[topology.End]portAt{}, sockets: map[topology.End]string{},
 	}}
+	for _, n := range t.Nodes {
+		v.taken[n.VNI] = true
+	}
 	for i := range t.Nodes {
 		switch n := &t.Nodes[i]; n.Kind {
 		case topology.Switch:
 			r.w.local.Networks = append(r.w.local.Networks, ctl.NetworkSpec{
-				Name: n.Name, VNI: v.of(n.Name), MTU: r.switchMTU(n), ForwardReserved: n.ForwardReserved,
+				Name: n.Name, VNI: v.vni(n.Name), MTU: r.switchMTU(n), ForwardReserved: n.ForwardReserved,
 			})
 		case topology.Router:
 			c := ctl.Config{Name: n.Name, VTEP: n.VTEP, Peers: n.Peers}
@@ -76,13 +100,44 @@ func wire(t *topology.Topology, v *vnis, dir lab.Dir) *wiring {
 				c.Networks = append(c.Networks, spec)
 			}
 			r.w.routers[n.Name] = c
-		case topology.Host, topology.VM, topology.Container, topology.Remote:
+		case topology.Remote:
+			r.remote(n)
+		case topology.Host, topology.VM, topology.Container:
 		}
 	}
 	for i := range t.Links {
 		r.link(&t.Links[i])
 	}
 	return r.w
+}
+
+// remote makes a remote's network: a cable whose other end is a peer. Remotes on
+// one machine are one peer with several networks.
+func (r *wirer) remote(n *topology.Node) {
+	r.w.local.Networks = append(r.w.local.Networks, ctl.NetworkSpec{
+		Name: n.Name, VNI: n.VNI, MTU: r.remoteMTU(n), NoLearning: true, ForwardReserved: true,
+	})
+	peer := n.Peer()
+	i := slices.IndexFunc(r.w.local.Peers, func(p ctl.PeerSpec) bool { return p.Address == peer.Address })
+	if i < 0 {
+		// One of 0 is the lab's own, which need not be VXLAN's.
+		peer.Port = cmp.Or(peer.Port, vxlanPort)
+		peer.Networks = []string{n.Name}
+		r.w.local.Peers = append(r.w.local.Peers, peer)
+		return
+	}
+	r.w.local.Peers[i].Networks = append(r.w.local.Peers[i].Networks, n.Name)
+}
+
+// remoteMTU is what the remote's link asks for, and else 0, what the underlay
+// leaves.
+func (r *wirer) remoteMTU(n *topology.Node) int {
+	for _, l := range r.t.Links {
+		if l.A.Node == n.Name || l.B.Node == n.Name {
+			return l.MTU
+		}
+	}
+	return 0
 }
 
 // switchMTU is the largest of what the switch and its links ask for: a port
@@ -137,7 +192,7 @@ func (r *wirer) link(l *topology.Link) {
 		})
 		wire := place{network: portName(name)}
 		r.w.local.Networks = append(r.w.local.Networks, ctl.NetworkSpec{
-			Name: wire.network, VNI: r.vnis.of(wire.network), MTU: cmp.Or(l.MTU, defaultMTU),
+			Name: wire.network, VNI: r.numbers.vni(wire.network), MTU: cmp.Or(l.MTU, defaultMTU),
 			// A cable does not know where addresses are, and what it seems to
 			// know is wrong when a bridge behind it takes another path.
 			NoLearning: true, ForwardReserved: true,
@@ -179,7 +234,7 @@ func (r *wirer) trunk(l *topology.Link, a, b place) {
 // socket is where one end of a link listens for the other, a short path whatever
 // the names are.
 func (r *wirer) socket(e topology.End) string {
-	return fmt.Sprintf("unix:%s", r.dir.File(fmt.Sprintf("l%d.sock", r.vnis.of("socket "+e.String()))))
+	return fmt.Sprintf("unix:%s", r.dir.File(fmt.Sprintf("l%d.sock", r.numbers.of("socket "+e.String()))))
 }
 
 // place is a network that a link end is in.
@@ -190,13 +245,13 @@ type place struct {
 
 func (r *wirer) placeOf(e topology.End) place {
 	switch n := r.t.Node(e.Node); n.Kind {
-	case topology.Switch:
+	case topology.Switch, topology.Remote:
 		return place{network: n.Name}
 	case topology.Router:
 		if w := n.NetworkOf(e.Port); w != nil {
 			return place{n.Name, w.Name}
 		}
-	case topology.Host, topology.VM, topology.Container, topology.Remote:
+	case topology.Host, topology.VM, topology.Container:
 	}
 	return place{}
 }
@@ -214,9 +269,11 @@ func (r *wirer) portIn(at place, end, node topology.End) string {
 func portName(e topology.End) string { return e.Node + "." + e.Port }
 
 // portMTU is what the link asks for, and else Ethernet's, also where the switch
-// takes more; a router's port has what the underlay has room for.
+// takes more; a port of a router or of a remote has what the underlay has room
+// for.
 func (r *wirer) portMTU(l *topology.Link, at place) int {
-	if l.MTU == 0 && at.router == "" {
+	n := r.t.Node(at.network)
+	if l.MTU == 0 && at.router == "" && (n == nil || n.Kind != topology.Remote) {
 		return defaultMTU
 	}
 	return l.MTU

@@ -18,7 +18,7 @@ func wired(t *testing.T, text string) *wiring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return wire(l, &vnis{byName: map[string]uint32{}}, lab.Dir("/lab"))
+	return wire(l, newNumbers(), lab.Dir("/lab"))
 }
 
 // portOf finds a port by the end that it is for.
@@ -124,9 +124,40 @@ func TestWithout(t *testing.T) {
 
 // The names of networks' VNIs do not change when others come and go.
 func TestVNIs(t *testing.T) {
-	v := &vnis{byName: map[string]uint32{}}
+	v := newNumbers()
 	a, b := v.of("a"), v.of("b")
 	if a == b || v.of("a") != a || a == 0 || strings.Contains(portName(topology.End{Node: "n", Port: "p"}), ":") {
 		t.Errorf("a %d, b %d", a, b)
+	}
+}
+
+// Remotes on one machine are one peer with several networks, whose VNIs no
+// other network of the lab has, and a cable's MTU is the tunnel's.
+func TestRemotes(t *testing.T) {
+	w := wired(t, `
+  nodes:
+    a:
+    sw: {kind: switch}
+    x: {kind: remote, address: 192.0.2.7, vni: 16777215}
+    y: {kind: remote, address: 192.0.2.7, vni: 16777214}
+    z: {kind: remote, address: "192.0.2.8:4790", vni: 7}
+  links: [{endpoints: ["a:e", x]}, {endpoints: ["sw:p", y]}, {endpoints: ["a:f", z], mtu: 1400}]
+`)
+	want := []ctl.PeerSpec{
+		{Address: "192.0.2.7", Port: vxlanPort, Networks: []string{"x", "y"}},
+		{Address: "192.0.2.8", Port: 4790, Networks: []string{"z"}},
+	}
+	if d := cmp.Diff(want, w.local.Peers); d != "" {
+		t.Errorf("peers (-want +got):\n%s", d)
+	}
+	seen := map[uint32]string{}
+	for _, n := range w.local.Networks {
+		if seen[n.VNI] != "" {
+			t.Errorf("%s and %s have VNI %d", seen[n.VNI], n.Name, n.VNI)
+		}
+		seen[n.VNI] = n.Name
+	}
+	if e, f := portOf(t, w, "a:e"), portOf(t, w, "a:f"); e.MTU != 0 || e.Network != "x" || f.MTU != 1400 {
+		t.Errorf("ports: %+v %+v", e, f)
 	}
 }

@@ -36,8 +36,11 @@ func label(l *topology.Link) string {
 	return strings.Join(parts, ", ")
 }
 
-// addresses are a node's, one a line.
+// addresses are a node's, one a line; of a remote where it is.
 func addresses(n *topology.Node) (lines []string) {
+	if n.Kind == topology.Remote {
+		return []string{n.Peer().Address, fmt.Sprintf("VNI %d", n.VNI)}
+	}
 	for _, i := range n.Interfaces {
 		lines = append(lines, i.Address...)
 	}

@@ -200,13 +200,13 @@ func (r *reader) nodeFields(v value, n *Node, own, foreign bool) {
 	}
 	r.fields(v, readers{
 		"kind":             func(value) {},
-		"address":          only(func(v value) { r.addresses(v, n) }, Host, Router, VM, Container), // of a VM what it gives itself
+		"address":          only(func(v value) { r.addressOf(v, n) }, Host, Router, VM, Container, Remote), // of a VM what it gives itself
 		"mac":              only(func(v value) { r.macs(v, n) }, Host, Router, VM, Container),
 		"exec":             only(r.addText(&n.Exec), Host, Router, Container),
 		"env":              only(func(v value) { r.env(v, n) }, Host, Router, Container),
-		"vtep":             only(func(v value) { n.VTEP = r.vtep(v) }, Router, Remote),
+		"vtep":             only(func(v value) { r.vtepOf(v, n) }, Router, Remote),
 		"networks":         only(func(v value) { r.networks(v, n) }, Router),
-		"peers":            only(func(v value) { r.items(v, func(v value) { r.peer(v, n) }) }, Router, Remote),
+		"peers":            only(func(v value) { r.items(v, func(v value) { r.peer(v, n) }) }, Router),
 		"vni":              only(setNumber(r, &n.VNI, 1, maxVNI), Remote),
 		"mtu":              only(setNumber(r, &n.MTU, ctl.MinMTU, ctl.MaxMTU), Switch),
 		"forward_reserved": only(r.setBool(&n.ForwardReserved), Switch),
@@ -232,6 +232,16 @@ func (r *reader) perInterface(v value, read func(name string, v value)) {
 		}
 		read(p.name, p.value)
 	}
+}
+
+// addressOf reads the addresses of a node's interfaces, of a remote that of the
+// other machine.
+func (r *reader) addressOf(v value, n *Node) {
+	if n.Kind == Remote {
+		r.remoteAddress(v, n)
+		return
+	}
+	r.addresses(v, n)
 }
 
 func (r *reader) addresses(v value, n *Node) {

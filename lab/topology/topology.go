@@ -58,7 +58,7 @@ type Node struct {
 
 	VTEP     *ctl.VTEPSpec  `json:"vtep,omitempty"` // router, remote
 	Networks []Network      `json:"networks,omitempty"`
-	Peers    []ctl.PeerSpec `json:"peers,omitempty"`
+	Peers    []ctl.PeerSpec `json:"peers,omitempty"` // of a remote the one that it is
 
 	MTU             int  `json:"mtu,omitempty"`              // switch
 	ForwardReserved bool `json:"forward_reserved,omitempty"` // switch

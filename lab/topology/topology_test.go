@@ -37,6 +37,7 @@ topology:
       peers: [r2, {address: 10.1.0.9, networks: [blue]}]
     r2: {kind: router, vtep: {address: 10.1.0.2, port: 4791}, address: {wan: 10.1.0.2/30}}
     sw: {kind: bridge, mtu: 9000, forward_reserved: true}
+    dc: {kind: remote, address: "192.0.2.7:4790", vni: 4711, vtep: {address: 192.0.2.1}}
   links:
     - endpoints: ["h1:eth1", "r1:p1"]
       mtu: 1400
@@ -49,6 +50,7 @@ topology:
       endpoints:
         - {node: h2, interface: eth2, mac: "02:00:00:00:00:02", ipv4: 10.5.0.1/24}
         - {node: r2, interface: p1}
+    - endpoints: ["h2:eth3", dc]
 tests:
   - ping: {from: h1, to: h2, loss: "<3%", rtt: "20ms..30ms", count: 50, interval: 10ms, size: 100, within: 5s}
   - name: named
@@ -98,6 +100,10 @@ func TestWhole(t *testing.T) {
 				Networks:   []Network{{NetworkSpec: ctl.NetworkSpec{Name: "lan", VNI: 1}, Ports: []string{"p1"}}},
 			},
 			{Name: "sw", Kind: Switch, MTU: 9000, ForwardReserved: true},
+			{
+				Name: "dc", Kind: Remote, VNI: 4711, VTEP: &ctl.VTEPSpec{Address: "192.0.2.1"},
+				Peers: []ctl.PeerSpec{{Address: "192.0.2.7", Port: 4790}},
+			},
 		},
 		Links: []Link{
 			{
@@ -108,6 +114,7 @@ func TestWhole(t *testing.T) {
 			{A: End{"r1", "wan"}, B: End{"r2", "wan"}, Down: true, ImpairAB: impair.Spec{Rate: 10_000_000}},
 			{A: End{"h2", "eth1"}, B: End{"sw", "h2-eth1"}},
 			{A: End{"h2", "eth2"}, B: End{"r2", "p1"}},
+			{A: End{"h2", "eth3"}, B: End{"dc", "h2-eth3"}},
 		},
 		Tests: []Test{
 			{Ping: &PingTest{
@@ -165,6 +172,19 @@ var bad = []struct{ in, want string }{
 	{"  nodes: {r: {kind: router, vtep: 10.0.0.1}}", `3: topology.nodes.r: vtep 10.0.0.1 is the address of none of its interfaces`},
 	{"  nodes: {r: {kind: router, networks: {x: {vni: 1, ports: [p]}}}}", `3: topology.nodes.r.networks.x: no link ends at r:p`},
 	{"  nodes: {v: {kind: vm}}", `3: topology.nodes.v: a vm needs an image or a kernel`},
+	{"  nodes: {d: {kind: remote, vni: 1}}", `3: topology.nodes.d: a remote needs address (of the other machine) and vni`},
+	{"  nodes: {d: {kind: remote, address: 10.0.0.1}}", `3: topology.nodes.d: a remote needs address (of the other machine) and vni`},
+	{"  nodes: {d: {kind: remote, address: dc.example}}", `3: topology.nodes.d.address: "dc.example" is not an IP address (want ADDR, IPV4:PORT`},
+	{"  nodes: {d: {kind: remote, address: 0.0.0.0}}", `3: topology.nodes.d.address: "0.0.0.0" is not the address of one host`},
+	{"  nodes: {d: {kind: remote, vtep: x}}", `3: topology.nodes.d.vtep: "x" is not an IP address`},
+	{"  nodes: {d: {kind: remote, vtep: {address: x}}}", `3: topology.nodes.d.vtep: "x" is not an IP address`},
+	{remotes(`address: 10.0.0.1, vni: 7`, `address: 10.0.0.2, vni: 7`), `5: topology.nodes.e: VNI 7 is that of d already`},
+	{remotes(`address: 10.0.0.1, vni: 7`, `address: "10.0.0.1:9", vni: 8`), `5: topology.nodes.e: d has this address with another port`},
+	{remotes(`address: 10.0.0.1, vni: 7`, `address: "fd00::1", vni: 8`), `5: topology.nodes.e: the remotes of a lab share a VTEP, so all are IPv4`},
+	{remotes(`address: 10.0.0.1, vni: 7, vtep: {port: 9}`, `address: 10.0.0.2, vni: 8, vtep: {port: 8}`), `5: topology.nodes.e.vtep: the remotes of a lab share a VTEP, and another of them says port 9`},
+	{remotes(`address: 10.0.0.1, vni: 7`, `address: 10.0.0.2, vni: 8, vtep: "fd00::1"`), `4: topology.nodes.d.vtep: fd00::1 is no way to 10.0.0.1`},
+	{remotes(`address: 10.0.0.1, vni: 7, vtep: 10.0.0.2`, `address: 10.0.0.2, vni: 8`), `5: topology.nodes.e: 10.0.0.2 is this machine's own`},
+	{remotes(`address: 10.0.0.1, vni: 7`, `address: 10.0.0.2, vni: 8`) + "\n  links: [{endpoints: [\"a:e\", d]}, {endpoints: [\"a:f\", d]}]", `4: topology.nodes.d: a remote is the end of one link`},
 	{"  nodes: {a: }\ntests: [{ping: {from: b, to: 10.0.0.1}}]", `4: tests[0]: there is no node "b"`},
 	{"  nodes: {a: }\ntests: [{ping: {from: a, to: c}}]", `4: tests[0]: "c" is neither an address nor a node`},
 	{"  nodes: {a: }\ntests: [{ping: {from: a, to: 10.0.0.1, loss: 3}}]", `4: tests[0].ping.loss: "3" is not a share (want one such as 0.5%)`},
@@ -176,6 +196,10 @@ var bad = []struct{ in, want string }{
 
 func links(list ...string) string {
 	return "  nodes: {a: , b: }\n  links:\n    - " + strings.Join(list, "\n    - ")
+}
+
+func remotes(d, e string) string {
+	return "  nodes:\n    d: {kind: remote, " + d + "}\n    e: {kind: remote, " + e + "}\n    a:"
 }
 
 func TestBad(t *testing.T) {

@@ -88,6 +88,10 @@ func (t *Topology) Marshal() []byte {
 func (w *writer) node(n *Node) {
 	w.line(2, "%s:", quoted(n.Name))
 	w.text(3, "kind", string(n.Kind))
+	if n.Kind == Remote {
+		w.remote(n)
+		return
+	}
 	var addressed, named []Interface
 	for _, i := range n.Interfaces {
 		if len(i.Address) > 0 {
@@ -111,7 +115,6 @@ func (w *writer) node(n *Node) {
 	}
 	w.list(3, "exec", n.Exec)
 	w.list(3, "env", n.Env)
-	w.number(3, "vni", int64(n.VNI))
 	w.number(3, "mtu", int64(n.MTU))
 	w.yes(3, "forward_reserved", n.ForwardReserved)
 	w.text(3, "image", n.Image)
@@ -125,13 +128,24 @@ func (w *writer) node(n *Node) {
 	w.router(n)
 }
 
-func (w *writer) router(n *Node) {
-	if v := n.VTEP; v != nil {
-		w.line(3, "vtep:")
-		w.text(4, "address", v.Address)
-		w.number(4, "port", int64(v.Port))
-		w.yes(4, "strict", v.Strict)
+func (w *writer) remote(n *Node) {
+	w.text(3, "address", ctl.FormatHostPort(n.Peer().Address, n.Peer().Port))
+	w.number(3, "vni", int64(n.VNI))
+	w.vtep(n.VTEP)
+}
+
+func (w *writer) vtep(v *ctl.VTEPSpec) {
+	if v == nil {
+		return
 	}
+	w.line(3, "vtep:")
+	w.text(4, "address", v.Address)
+	w.number(4, "port", int64(v.Port))
+	w.yes(4, "strict", v.Strict)
+}
+
+func (w *writer) router(n *Node) {
+	w.vtep(n.VTEP)
 	if len(n.Networks) > 0 {
 		w.line(3, "networks:")
 	}
