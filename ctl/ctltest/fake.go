@@ -125,7 +125,7 @@ func (f *Fake) Networks(context.Context) ([]ctl.Network, error) {
 		s := f.networks[name]
 		n := ctl.Network{
 			Name: name, VNI: s.VNI, MTU: cmp.Or(s.MTU, MTU),
-			FDBLimit: cmp.Or(s.FDBLimit, FDBLimit), AgeSeconds: cmp.Or(s.AgeSeconds, AgeSeconds),
+			FDBLimit: cmp.Or(s.FDBLimit, FDBLimit), AgeSeconds: cmp.Or(s.AgeSeconds, AgeSeconds), NoLearning: s.NoLearning,
 		}
 		for _, p := range f.ports {
 			if p.Network == name {
