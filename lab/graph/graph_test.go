@@ -46,7 +46,7 @@ func TestSVG(t *testing.T) {
 			said.WriteByte(' ')
 		}
 	}
-	for _, want := range []string{"graph", "end", `a"<&]`, "10.0.0.1/24", "fd00::1/64", "mtu 9000, from graph: loss 1%", "down"} {
+	for _, want := range []string{"graph", "end", `a"<&]`, "10.0.0.1/24", "fd00::1/64", "mtu 9000", "from graph: loss 1%", "down"} {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("no %q in %s", want, said.String())
 		}

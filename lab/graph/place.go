@@ -14,6 +14,9 @@ const (
 	rounds = 400
 	// spring is the length that a link would like to have, in pixels.
 	spring = 150.0
+	// stretch makes a link that has conditions to show longer, by its cube
+	// root: room for their text between the names of the ports.
+	stretch = 5.0
 	// golden is the golden angle in radians, which spreads points evenly
 	// around a spiral: nodes begin apart, and at the same places each time.
 	golden = 2.399963229728653
@@ -46,6 +49,9 @@ func place(t *topology.Topology) []point {
 			}
 			dx, dy, d := between(at[i], at[j])
 			draw := d * d / spring
+			if label(&l) != "" {
+				draw /= stretch
+			}
 			pull(&move[i], &move[j], -dx/d*draw, -dy/d*draw)
 		}
 		// How far a node may move in a round shrinks to nothing.

@@ -91,12 +91,26 @@ func drawLink(b *strings.Builder, l *topology.Link, from, to point, nth int) {
 	}
 	// Out of the boxes at the ends.
 	off := math.Min(0.45, 62/d)
-	write(b, along(off), l.A.Port, "#555", 9)
-	write(b, along(1-off), l.B.Port, "#555", 9)
+	if l.A.Port != ownName(l.B) {
+		write(b, along(off), l.A.Port, "#555", 9)
+	}
+	if l.B.Port != ownName(l.A) {
+		write(b, along(1-off), l.B.Port, "#555", 9)
+	}
 	if text := label(l); text != "" {
-		write(b, along(0.5), text, "#a33", 9)
+		lines := strings.Split(text, ", ")
+		p := along(0.5)
+		p.y -= float64(len(lines)-1) * lineHigh / 2
+		for _, line := range lines {
+			write(b, p, line, "#a33", 9)
+			p.y += lineHigh
+		}
 	}
 }
+
+// ownName is what a switch calls the port to that end when nobody names it,
+// which says nothing new and of a hundred hosts too much.
+func ownName(e topology.End) string { return e.Node + "-" + e.Port }
 
 // write writes a text with a white border, so that it can be read on a line.
 func write(b *strings.Builder, p point, text, colour string, size int) {
