@@ -22,11 +22,12 @@ const maxFilter = 1000
 //	[ether|ip|ip6|arp|rarp|tcp|udp|sctp] [src|dst|src or dst|src and dst] host|net|port|portrange ID
 //	ether|ip|ip6 proto ID, ether|ip|ip6|arp|rarp|tcp|udp|sctp|icmp|icmp6|igmp
 //	[ether] broadcast|multicast, vlan [ID], less|greater LENGTH
+//	PROTOCOL[OFFSET[:SIZE]] [& MASK] =|!=|<|<=|>|>= VALUE, len =|... VALUE
 //
 // joined by and, or, not, &&, ||, ! and parentheses. As there, and and or bind
 // alike, to the left; vlan shifts what follows it behind the tag; an ID alone
-// takes the words of the one before. It does not know names of hosts, nor
-// expressions over bytes such as tcp[13].
+// takes the words of the one before. It does not know names of hosts, nor other
+// arithmetic than that.
 func Parse(text string) (Filter, error) {
 	p := &parser{words: split(text)}
 	if len(p.words) == 0 {
@@ -43,12 +44,6 @@ func Parse(text string) (Filter, error) {
 		return Filter{}, fmt.Errorf("%w: %w", ErrFilter, err)
 	}
 	return Filter{root}, nil
-}
-
-// split cuts at spaces, and around parentheses and "!".
-func split(text string) []string {
-	text = strings.NewReplacer("(", " ( ", ")", " ) ", "!", " ! ", "&&", " and ", "||", " or ").Replace(text)
-	return strings.Fields(text)
 }
 
 type parser struct {
@@ -87,14 +82,6 @@ func (p *parser) unexpected() error {
 		return errors.New("ends too early")
 	}
 	return fmt.Errorf("%s is not understood here (for all that tcpdump knows: weft capture PORT -w - | tcpdump -r - 'FILTER')", short(p.peek()))
-}
-
-// short quotes a word, cut to a length that fits a line.
-func short(word string) string {
-	if r := []rune(word); len(r) > 40 {
-		return fmt.Sprintf("%q...", string(r[:40]))
-	}
-	return strconv.Quote(word)
 }
 
 func (p *parser) expression() (node, error) {
@@ -142,6 +129,8 @@ var etherTypes = map[string]uint16{
 
 func (p *parser) primitive() (node, error) {
 	switch {
+	case p.isValue():
+		return p.compare()
 	case p.accept("vlan"):
 		return p.vlan()
 	case p.accept("less"), p.accept("greater"):
@@ -165,7 +154,13 @@ func (p *parser) primitive() (node, error) {
 		phrase = p.last
 	}
 	p.last = phrase
-	return p.id(phrase)
+	at := p.at
+	n, err := p.id(phrase)
+	if err != nil && !named && phrase.kind == "" {
+		p.at = at
+		return nil, p.unexpected() // more likely a word than an address
+	}
+	return n, err
 }
 
 // phrase reads the words before an id, and reports whether there were any.
@@ -309,9 +304,6 @@ func (p *parser) prefix(net bool) (netip.Prefix, error) {
 		}
 	}
 	p.at--
-	if strings.ContainsAny(word, "[]") {
-		return netip.Prefix{}, p.unexpected()
-	}
 	return netip.Prefix{}, fmt.Errorf("%s is no IP address (names are not looked up)", short(word))
 }
 
