@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -17,6 +18,7 @@ const (
 	TypeTAP    = "tap"    // an interface
 	TypeStream = "stream" // a connection of frames behind their lengths
 	TypeDgram  = "dgram"  // a socket of datagrams, each a frame
+	TypeVDE    = "vde"    // what VDE's clients plug into
 )
 
 // Endpoint is one end of a stream or dgram port.
@@ -73,9 +75,9 @@ func (s PortSpec) validateType(o owner) error {
 			}
 		}
 		return o.check("as", s.ifNameProblem())
-	case TypeStream, TypeDgram:
+	case TypeStream, TypeDgram, TypeVDE:
 	default:
-		return o.bad("type", "%s is not a type of port (want %s, %s or %s)", quote(s.Type), TypeTAP, TypeStream, TypeDgram)
+		return o.bad("type", "%s is not a type of port (want %s, %s, %s or %s)", quote(s.Type), TypeTAP, TypeStream, TypeDgram, TypeVDE)
 	}
 	for _, f := range []struct {
 		name string
@@ -85,10 +87,23 @@ func (s PortSpec) validateType(o owner) error {
 			return o.bad(f.name, "only a TAP has an interface to set this on, a port of type %s has none (leave it out)", s.Type)
 		}
 	}
-	if s.Type == TypeStream {
+	switch s.Type {
+	case TypeStream:
 		return s.validateStream(o)
+	case TypeVDE:
+		return s.validateVDE(o)
 	}
 	return s.validateDgram(o)
+}
+
+func (s PortSpec) validateVDE(o owner) error {
+	switch {
+	case s.Listen == "":
+		return o.bad("listen", "must be given: the directory that VDE's clients are told, such as unix:/run/vm1.ctl")
+	case s.Connect != "":
+		return o.bad("connect", "a vde port is what clients connect to (leave it out)")
+	}
+	return o.check("listen", endProblem(s.Listen, true, "unix"))
 }
 
 func (s PortSpec) validateStream(o owner) error {
@@ -129,7 +144,7 @@ func (s PortSpec) validateDgram(o owner) error {
 	return nil
 }
 
-// endProblem says what is wrong with an end that must be of one of two kinds.
+// endProblem says what is wrong with an end that must be of one of the kinds.
 // Where a port listens there is no name to look up.
 func endProblem(s string, listens bool, kinds ...string) string {
 	if s == "" {
@@ -139,8 +154,8 @@ func endProblem(s string, listens bool, kinds ...string) string {
 	switch {
 	case err != nil:
 		return err.Error()
-	case e.Network != kinds[0] && e.Network != kinds[1]:
-		return fmt.Sprintf("%s is not for this type of port (want %s: or %s:)", quote(s), kinds[0], kinds[1])
+	case !slices.Contains(kinds, e.Network):
+		return fmt.Sprintf("%s is not for this type of port (want %s:)", quote(s), strings.Join(kinds, ": or "))
 	case listens && e.Network != "unix":
 		if _, err := netip.ParseAddrPort(e.Address); err != nil {
 			return fmt.Sprintf("%s is no address to listen on (want an IP address of this host and a port)", quote(s))

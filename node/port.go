@@ -101,6 +101,9 @@ func (p *port) begin(n *Node, wait bool) (err error) {
 		p.source = n.newTAP(p.spec)
 	case p.spec.Type == ctl.TypeDgram:
 		p.source = newDgramSource(p.spec)
+	case p.spec.Type == ctl.TypeVDE:
+		p.source, err = newVDESource(p.spec, p.log)
+		return err
 	case p.spec.Listen != "":
 		p.source, err = newListenSource(p.spec, p.log)
 		return err

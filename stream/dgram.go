@@ -17,7 +17,7 @@ const socketBuffer = 4 << 20
 
 // Dgram is a port over a datagram socket.
 type Dgram struct {
-	conn packetConn
+	conn PacketConn
 	raw  syscall.RawConn
 	to   string // a Unix socket's path; "" for a socket that is connected
 	rx   *dgramRx
@@ -27,8 +27,8 @@ type Dgram struct {
 	refused atomic.Bool
 }
 
-// packetConn is a *net.UDPConn or a Unix socket.
-type packetConn interface {
+// PacketConn is a *net.UDPConn or a Unix socket.
+type PacketConn interface {
 	net.Conn
 	syscall.Conn
 	SetReadBuffer(bytes int) error
@@ -39,7 +39,7 @@ type packetConn interface {
 // to, a Unix socket's path, each frame is sent there, whoever has the path at
 // that moment, so that a peer which was started again is found. Without, the
 // socket is a connected one.
-func NewDgram(c packetConn, to string) (*Dgram, error) {
+func NewDgram(c PacketConn, to string) (*Dgram, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, err

@@ -78,7 +78,7 @@ func (r *dgramRx) recv(fd uintptr) bool {
 			return true
 		case unix.EAGAIN:
 			return false
-		case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN:
+		case unix.ECONNREFUSED, unix.ECONNRESET, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN:
 			r.dgram.refused.Store(true) // what a datagram met that was sent
 		default:
 			r.err = fmt.Errorf("the socket failed: %w", errno)
@@ -139,4 +139,9 @@ func (s *sender) send(fd uintptr, i int) (int, error) {
 		return 0, errno
 	}
 	return n, nil
+}
+
+// connectPath connects a Unix socket.
+func connectPath(fd uintptr, path string) error {
+	return unix.Connect(int(fd), &unix.SockaddrUnix{Name: path})
 }

@@ -11,12 +11,15 @@
 // A datagram socket ([Dgram]), over UDP or a Unix socket, carries a frame in
 // each datagram and nothing else.
 //
+// [Plug] is a datagram socket that is found by way of a connection: VDE's
+// protocol.
+//
 // Neither carries offload metadata: what leaves is segmented and summed first,
 // what comes is finished.
 //
 // # Concurrency
 //
-// A [Conn] and a [Dgram] have one receive queue for one goroutine, and give
+// A [Conn], a [Dgram] and a [Plug] have one receive queue for one goroutine, and give
 // each transmitting goroutine a handle of its own (NewTx); handles may write at
 // the same time. Close may be called at any time and wakes the reader. A
 // [Listener]'s methods may be called from any goroutine.

@@ -25,7 +25,8 @@ daemon's own network namespace, or moved into the one that --netns names.
 A port of another type is a socket, as QEMU's network backends of the same name
 use it. A stream is one connection at a time: the port waits for a peer with
 --listen, or seeks it with --connect. A dgram receives what is sent to --listen
-and sends to --connect.
+and sends to --connect. A vde port is what VDE's programs plug into: --listen is
+the directory that they are told.
 
 A port carries every VLAN as it is. --access makes it a member of one, whose
 frames have no tag on this port; --trunk lets only the VLANs listed pass, with
@@ -34,7 +35,8 @@ their tags, and --native names the one that has no tag.`,
   weft port add blue printer --access 10
   weft port add blue uplink --trunk 10,20-29 --native 10
   weft port add blue vm1 --type stream --listen unix:/run/vm1.sock
-  weft port add blue vm2 --type dgram --listen udp:127.0.0.1:5000 --connect udp:127.0.0.1:5001`,
+  weft port add blue vm2 --type dgram --listen udp:127.0.0.1:5000 --connect udp:127.0.0.1:5001
+  weft port add blue vm3 --type vde --listen unix:/run/vm3.ctl`,
 		Args: args("NETWORK", "NAME"),
 		RunE: a.call(func(ctx context.Context, c *ctl.Client, args []string) error {
 			spec.Network, spec.Name = args[0], args[1]
@@ -43,8 +45,8 @@ their tags, and --native names the one that has no tag.`,
 		ValidArgsFunction: a.complete(networkNames),
 	}
 	f := cmd.Flags()
-	f.StringVar(&spec.Type, "type", "", "`kind` of port: tap, stream or dgram (default tap)")
-	f.StringVar(&spec.Listen, "listen", "", "where a stream or dgram port waits for its peer: `end` unix:PATH, tcp:ADDR:PORT or udp:ADDR:PORT")
+	f.StringVar(&spec.Type, "type", "", "`kind` of port: tap, stream, dgram or vde (default tap)")
+	f.StringVar(&spec.Listen, "listen", "", "where a stream, dgram or vde port waits for its peer: `end` unix:PATH, tcp:ADDR:PORT or udp:ADDR:PORT")
 	f.StringVar(&spec.Connect, "connect", "", "where its peer is: `end` unix:PATH, tcp:HOST:PORT or udp:HOST:PORT")
 	f.StringVar(&spec.NetNS, "netns", "", "network namespace: a `name`, a process id or a path")
 	f.StringVar(&spec.As, "as", "", "`name` of the interface (default: the port's)")
