@@ -36,7 +36,7 @@ demo: build ## two hosts joined into one Ethernet, in namespaces that vanish
 
 # The order is that of how soon a mistake shows.
 .PHONY: test
-test: need fmt build lint unit race fuzz-short cross ## everything that CI runs
+test: need fmt build lint unit plain race fuzz-short cross ## everything that CI runs
 	@echo
 	@echo 'make test: all passed'
 
@@ -65,6 +65,12 @@ lint: ## golangci-lint with .golangci.yml (compiled on first use)
 unit: ## the tests, once
 	@echo '== tests'
 	go test -count=1 $(PKGS)
+
+# Labs and virtual machines are left out: nothing there can be turned off.
+.PHONY: plain
+plain: ## the tests that start daemons, with every acceleration off
+	@echo '== tests without accelerations'
+	WEFT_TEST_PLAIN=1 go test -count=1 -skip 'Lab|Example|QEMU' ./node/interop ./internal/e2e
 
 .PHONY: race
 race: ## the tests with the race detector (needs a C compiler)

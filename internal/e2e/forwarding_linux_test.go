@@ -391,6 +391,9 @@ func TestTCPAcrossVLANs(t *testing.T) {
 		netnstest.TransferTCP(t, to.host, access, "10.77.0.1", 8<<20)
 		netnstest.UDPEcho(t, access, to.host, to.addr, 1, 1000, 8192)
 	}
+	if netnstest.Plain() {
+		return // there are no superframes
+	}
 	tagged.WaitFor(func(p gopacket.Packet) bool { return vlanOf(p) == 10 && len(p.Data()) > 1500 }, patience)
 }
 

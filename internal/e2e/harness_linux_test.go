@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -91,6 +92,9 @@ func (r *router) logText() string {
 func launch(t *testing.T, h *netnstest.Host, socket string, args ...string) *router {
 	t.Helper()
 	daemon, cli := binaries(t)
+	if netnstest.Plain() {
+		args = plainly(t, args)
+	}
 	r := &router{t: t, bin: cli, socket: socket, ended: make(chan struct{})}
 	r.cmd = exec.Command(daemon, append([]string{"run", "--socket", socket, "--log-level", "debug"}, args...)...)
 	r.cmd.Stderr = r
@@ -114,11 +118,42 @@ func launch(t *testing.T, h *netnstest.Host, socket string, args ...string) *rou
 	return r
 }
 
+// plainly gives a daemon's arguments with every acceleration off; what its file
+// has an opinion about is the TAP alone.
+func plainly(t *testing.T, args []string) []string {
+	t.Helper()
+	const others = "gso: off, gro: off, spin: off, io_uring: off"
+	at, text := slices.Index(args, "-c"), ""
+	if at >= 0 {
+		b, err := os.ReadFile(args[at+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = string(b)
+	}
+	opinion := strings.Replace(text, "offload: {", "offload: {"+others+", ", 1)
+	if opinion == text {
+		opinion = text + "offload: {tap: off, " + others + "}\n"
+	}
+	path := file(t, opinion)
+	if at < 0 {
+		return append([]string{"-c", path}, args...)
+	}
+	return slices.Replace(slices.Clone(args), at+1, at+2, path)
+}
+
 // start starts a daemon and waits until it answers.
 func start(t *testing.T, h *netnstest.Host, args ...string) *router {
 	t.Helper()
 	r := launch(t, h, filepath.Join(t.TempDir(), "s"), args...)
 	r.await()
+	if netnstest.Plain() {
+		for _, a := range ask[ctl.Status](r, "status").Features {
+			if a.Enabled {
+				t.Errorf("%s is on in a run without accelerations", a.Name)
+			}
+		}
+	}
 	return r
 }
 

@@ -65,6 +65,11 @@ type daemon struct {
 	t testing.TB
 }
 
+// allOff is the configuration of a daemon without any acceleration.
+var allOff = ctl.OffloadSpec{
+	TAP: ctl.OffloadOff, GSO: ctl.OffloadOff, GRO: ctl.OffloadOff, Spin: ctl.OffloadOff, IOUring: ctl.OffloadOff,
+}
+
 // startWeft runs a daemon in the host's namespace until the test ends, and
 // fails the test when it does not end well.
 func startWeft(t testing.TB, h *netnstest.Host, c ctl.Config) *daemon {
@@ -75,6 +80,9 @@ func startWeft(t testing.TB, h *netnstest.Host, c ctl.Config) *daemon {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if netnstest.Plain() && c.Offload == nil {
+		c.Offload = &allOff
+	}
 	o := options{Config: c, Socket: filepath.Join(dir, "s")}
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -121,6 +129,16 @@ func startWeft(t testing.TB, h *netnstest.Host, c ctl.Config) *daemon {
 		return err == nil
 	}, "weft on "+h.Name+" answers")
 	return d
+}
+
+// drops are those of a port, by reason.
+func (d *daemon) drops(port string) map[string]uint64 {
+	d.t.Helper()
+	p, err := d.Port(d.t.Context(), port)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return p.Drops
 }
 
 // lockedBuffer takes the log of a process while the test may read it.

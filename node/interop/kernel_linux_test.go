@@ -36,7 +36,7 @@ func TestKernel(t *testing.T) {
 		{"TAP offload off", plan{offload: &ctl.OffloadSpec{TAP: ctl.OffloadOff}}, some},
 		{"GSO off", plan{offload: &ctl.OffloadSpec{GSO: ctl.OffloadOff}}, some},
 		{"GRO off", plan{offload: &ctl.OffloadSpec{GRO: ctl.OffloadOff}}, some},
-		{"all off", plan{offload: &ctl.OffloadSpec{TAP: ctl.OffloadOff, GSO: ctl.OffloadOff, GRO: ctl.OffloadOff}}, some},
+		{"all off", plan{offload: &allOff}, some},
 		{"small network", plan{mtu: 1400}, some},
 		{"jumbo", plan{underlayMTU: 9050, mtu: 9000}, some},
 		{"small network on jumbo", plan{underlayMTU: 9050, mtu: 1400}, some},
@@ -120,7 +120,7 @@ func TestWeft(t *testing.T) {
 		{"IPv4", plan{}},
 		{"IPv6", plan{v6: true}},
 		{"other port", plan{port: 14789}},
-		{"all off", plan{offload: &ctl.OffloadSpec{TAP: ctl.OffloadOff, GSO: ctl.OffloadOff, GRO: ctl.OffloadOff}}},
+		{"all off", plan{offload: &allOff}},
 		{"jumbo", plan{underlayMTU: 9050}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/vishvananda/netlink"
-
 	"weft/ctl"
 	"weft/internal/netnstest"
 )
@@ -35,6 +33,9 @@ type plan struct {
 	offload     *ctl.OffloadSpec // of weft
 	noChecksum  bool             // of the kernel's VTEP
 	kernel      []int            // the sites whose VTEP is the kernel's
+	badWire     bool             // between two sites
+
+	middle *daemon // of the bad wire, once it is there
 }
 
 func (p *plan) isKernel(i int) bool { return slices.Contains(p.kernel, i) }
@@ -79,29 +80,21 @@ func (p *plan) wire(t testing.TB, sites []site) {
 	end := func(i int) netnstest.End {
 		return netnstest.End{Host: sites[i].host, IfName: "u0", Addresses: []string{p.underlay(i).String()}}
 	}
+	if p.badWire {
+		p.middle = badWire(t, [2]netnstest.End{end(1), end(2)})
+		return
+	}
 	if len(sites) == 3 {
 		netnstest.Connect(t, end(1), end(2), p.underlayMTU)
 		return
 	}
 	lan := netnstest.NewHost(t, "lan")
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = "br0"
-	bridge := &netlink.Bridge{LinkAttrs: attrs}
-	if err := lan.Netlink().LinkAdd(bridge); err != nil {
-		t.Fatal(err)
+	ports := make([]string, len(sites)-1)
+	for i := range ports {
+		ports[i] = fmt.Sprintf("p%d", i+1)
+		netnstest.Connect(t, netnstest.End{Host: lan, IfName: ports[i]}, end(i+1), p.underlayMTU)
 	}
-	lan.SetUp(t, "br0")
-	for i := 1; i < len(sites); i++ {
-		port := fmt.Sprintf("p%d", i)
-		netnstest.Connect(t, netnstest.End{Host: lan, IfName: port}, end(i), p.underlayMTU)
-		link, err := lan.Netlink().LinkByName(port)
-		if err == nil {
-			err = lan.Netlink().LinkSetMaster(link, bridge)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	join(t, lan, "br0", ports...)
 }
 
 // populate gives site i its VTEP and puts its client behind it.

@@ -24,7 +24,12 @@ const (
 )
 
 // turnOff switches an offload of an interface off.
-func turnOff(t *testing.T, h *netnstest.Host, ifname string, command uint32) {
+func turnOff(t testing.TB, h *netnstest.Host, ifname string, command uint32) {
+	t.Helper()
+	switchOffload(t, h, ifname, command, false)
+}
+
+func switchOffload(t testing.TB, h *netnstest.Host, ifname string, command uint32, on bool) {
 	t.Helper()
 	err := h.Run(func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -32,7 +37,10 @@ func turnOff(t *testing.T, h *netnstest.Host, ifname string, command uint32) {
 			return err
 		}
 		defer unix.Close(fd)
-		value := struct{ command, on uint32 }{command, 0}
+		value := struct{ command, on uint32 }{command: command}
+		if on {
+			value.on = 1
+		}
 		request := struct {
 			name [unix.IFNAMSIZ]byte
 			data unsafe.Pointer
@@ -46,7 +54,7 @@ func turnOff(t *testing.T, h *netnstest.Host, ifname string, command uint32) {
 	})
 	// A device that does not know the offload does without it anyway.
 	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
-		t.Fatalf("%s:%s: turn off offload %#x: %v", h.Name, ifname, command, err)
+		t.Fatalf("%s:%s: switch offload %#x: %v", h.Name, ifname, command, err)
 	}
 }
 
