@@ -2,41 +2,35 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"time"
 
-	"weft/ctl"
 	"weft/impair"
 	"weft/internal/netns"
 )
 
-// rig is a daemon and the hosts behind its ports: h0 is 10.77.0.1 and sends,
-// hN is 10.77.0.(N+1).
-type rig struct {
-	client *ctl.Client
-	daemon *exec.Cmd
-	hosts  []*netns.Host
-}
+const (
+	links   = 100
+	setting = 20 * time.Millisecond
+	small   = 64 // bytes of UDP
+)
 
-func throughDaemon(weft string) error {
+// throughDaemon measures links of a daemon of its own.
+func throughDaemon(r *report, weft string) error {
 	if err := netns.TUNUsable(); err != nil {
 		return err
 	}
-	r, err := newRig(weft)
+	g, err := newRig(weft)
+	defer g.close()
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	if err := r.addHosts(2); err != nil {
+	if err := g.addHosts(2); err != nil {
 		return err
 	}
-	for _, measure := range []func() error{r.delay, r.loss, r.tcp, r.hundred} {
+	m := &daemonMeasures{report: r, rig: g}
+	for _, measure := range []func() error{m.delay, m.directions, m.loss, m.seed, m.rate, m.tcp, m.many} {
 		if err := measure(); err != nil {
 			return err
 		}
@@ -44,234 +38,172 @@ func throughDaemon(weft string) error {
 	return nil
 }
 
-func newRig(weft string) (*rig, error) {
-	dir, err := os.MkdirTemp("", "linkbench-")
+type daemonMeasures struct {
+	*report
+	*rig
+}
+
+// measureDelay sends for three seconds, and says what else there was to do.
+func (m *daemonMeasures) measureDelay(part, what string, from int, to []int, rate int, delay time.Duration) error {
+	m.begin(part, what, 3*time.Second)
+	load := observe(m.daemon.Process.Pid)
+	rx, err := m.send(from, to, 3*rate, rate, small, delay)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	socket := filepath.Join(dir, "s")
-	r := &rig{client: ctl.Dial(socket)}
-	r.daemon = exec.Command(weft, "run", "--socket", socket, "--log-level", "warn")
-	r.daemon.Stderr = os.Stderr
-	if err := r.daemon.Start(); err != nil {
-		return nil, err
-	}
-	ctx := context.Background()
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		_, err := r.client.Status(ctx)
-		if err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			return nil, errors.Join(err, r.daemon.Process.Kill())
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return r, r.client.AddNetwork(ctx, ctl.NetworkSpec{Name: "blue", VNI: 42})
-}
-
-func (r *rig) close() {
-	_ = r.daemon.Process.Signal(os.Interrupt)
-	_ = r.daemon.Wait()
-	for _, h := range r.hosts {
-		_ = h.Close() // the namespaces go with the process
-	}
-}
-
-func address(i int) string { return fmt.Sprintf("10.77.0.%d", i+1) }
-
-func portName(i int) string { return fmt.Sprintf("h%d", i) }
-
-// addHosts makes hosts until there are n.
-func (r *rig) addHosts(n int) error {
-	for i := len(r.hosts); i < n; i++ {
-		h, err := netns.OpenHost(portName(i))
-		if err != nil {
-			return err
-		}
-		r.hosts = append(r.hosts, h)
-		err = r.client.AddPort(context.Background(), ctl.PortSpec{
-			Name: portName(i), Network: "blue", NetNS: h.Name, As: "eth0", Address: []string{address(i) + "/24"},
-		})
-		if err != nil {
-			return err
-		}
-	}
+	row := delayRow(what, rx.delays, 3*rate, delay, delay != 0)
+	row.Busy = load.since()
+	m.add(row)
 	return nil
 }
 
-// set changes what goes to host i.
-func (r *rig) set(i int, to impair.Spec) error {
-	return r.client.SetLink(context.Background(), portName(i), ctl.LinkSpec{To: &to})
-}
-
-// flood sends n datagrams in turn to the hosts, at a rate over all.
-func (r *rig) flood(to []int, n, rate int) (*delays, error) {
-	d := new(delays)
-	var conns []net.Conn
-	for _, i := range to {
-		l, err := r.hosts[i].ListenUDP(address(i) + ":9")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		_ = l.(*net.UDPConn).SetReadBuffer(8 << 20) // as far as the system lets it
-		go func() {
-			b := make([]byte, 2048)
-			for {
-				k, _, err := l.ReadFrom(b)
-				if err != nil {
-					return
-				}
-				if k >= 64 {
-					d.add(age(b[:k]))
-				}
-			}
-		}()
-		c, err := r.hosts[0].DialUDP(address(i) + ":9")
-		if err != nil {
-			return nil, err
-		}
-		defer c.Close()
-		conns = append(conns, c)
-		_, _ = c.Write([]byte("arp"))
-	}
-	time.Sleep(500 * time.Millisecond) // addresses are resolved
-	b := make([]byte, 64)
-	pace(n, rate, func(i int) {
-		stamp(b)
-		_, _ = conns[i%len(conns)].Write(b)
-	})
-	time.Sleep(500 * time.Millisecond)
-	return d, nil
-}
-
-func (r *rig) delay() error {
-	spec := impair.Spec{Delay: 20 * time.Millisecond}
-	for _, s := range []impair.Spec{{}, spec} {
-		fmt.Printf("through the daemon, 64 bytes of UDP, delay %v\n", s.Delay)
-		if err := r.set(1, s); err != nil {
+func (m *daemonMeasures) delay() error {
+	for _, d := range []time.Duration{0, setting} {
+		if err := m.set(1, impair.Both{To: impair.Spec{Delay: d}}); err != nil {
 			return err
 		}
 		for _, rate := range []int{1000, 10000, 50000} {
-			d, err := r.flood([]int{1}, 3*rate, rate)
+			err := m.measureDelay("through the daemon, one link", fmt.Sprintf("delay %v, %d frames/s", d, rate), 0, []int{1}, rate, d)
 			if err != nil {
 				return err
 			}
-			d.print(fmt.Sprintf("%d frames/s", rate), 3*rate, s.Delay)
 		}
 	}
 	return nil
 }
 
-func (r *rig) loss() error {
-	fmt.Println("through the daemon, loss")
+// directions has a delay one way and another the other way.
+func (m *daemonMeasures) directions() error {
+	to, from := setting, 5*time.Millisecond
+	if err := m.set(1, impair.Both{To: impair.Spec{Delay: to}, From: impair.Spec{Delay: from}}); err != nil {
+		return err
+	}
+	if err := m.measureDelay(m.part, "20ms to and 5ms from: to, 10000/s", 0, []int{1}, 10000, to); err != nil {
+		return err
+	}
+	return m.measureDelay(m.part, "20ms to and 5ms from: from, 10000/s", 1, []int{0}, 10000, from)
+}
+
+func (m *daemonMeasures) loss() error {
 	for _, share := range []float64{0.01, 0.1} {
-		if err := r.set(1, impair.Spec{Loss: impair.Share(share)}); err != nil {
+		if err := m.set(1, impair.Both{To: impair.Spec{Loss: impair.Share(share)}}); err != nil {
 			return err
 		}
 		const n = 60_000
-		before, err := r.client.Port(context.Background(), portName(1))
+		what := fmt.Sprintf("loss %g%%", share*100)
+		m.begin(m.part, what, 3*time.Second)
+		before, err := m.client.Port(context.Background(), portName(1))
 		if err != nil {
 			return err
 		}
-		d, err := r.flood([]int{1}, n, 20_000)
+		rx, err := m.send(0, []int{1}, n, n/3, small, 0)
 		if err != nil {
 			return err
 		}
-		after, err := r.client.Port(context.Background(), portName(1))
+		after, err := m.client.Port(context.Background(), portName(1))
 		if err != nil {
 			return err
 		}
-		printLoss(fmt.Sprintf("loss %g%%", share*100), n, n-len(d.list), share)
-		fmt.Printf("  %-34s %d\n", "counted as link_loss", after.Drops["link_loss"]-before.Drops["link_loss"])
+		row := lossRow(what, n, n-len(rx.delays), share)
+		counted := after.Drops["link_loss"] - before.Drops["link_loss"]
+		row.Values["counted"] = float64(counted)
+		row.text += fmt.Sprintf("; counted as link_loss: %d of %d", counted, n-len(rx.delays))
+		m.add(row)
 	}
-	return r.set(1, impair.Spec{})
+	return nil
 }
 
-// tcp runs one stream over a link of 100 Mb/s with 20 ms in both directions.
-func (r *rig) tcp() error {
-	spec := impair.Spec{Rate: 100_000_000, Delay: 20 * time.Millisecond}
-	if err := r.set(1, spec); err != nil {
+// seed has the same frames lost and the same doubled, twice. The order is left
+// out: two copies of a frame arrive at the same moment.
+func (m *daemonMeasures) seed() error {
+	spec := impair.Spec{Delay: time.Millisecond, Loss: 0.1, Duplicate: 0.05, Seed: 7}
+	const n = 20_000
+	m.begin(m.part, "seed", 5*time.Second)
+	var runs [2][]int
+	for i := range runs {
+		if err := m.set(1, impair.Both{}); err != nil {
+			return err
+		}
+		if err := m.set(1, impair.Both{To: spec}); err != nil {
+			return err
+		}
+		rx, err := m.send(0, []int{1}, n, n/2, small, spec.Delay)
+		if err != nil {
+			return err
+		}
+		slices.Sort(rx.numbers)
+		runs[i] = rx.numbers
+	}
+	same := slices.Equal(runs[0], runs[1])
+	text := fmt.Sprintf("the same %d frames arrive twice", len(runs[0]))
+	if !same {
+		text = fmt.Sprintf("%d frames arrive, then %d, not the same ones", len(runs[0]), len(runs[1]))
+	}
+	m.add(sayRow("loss 10%, duplicate 5%, seed 7, twice", text, same))
+	return nil
+}
+
+// rate sends twice what a link takes.
+func (m *daemonMeasures) rate() error {
+	for _, rate := range []impair.Rate{10_000_000, 100_000_000} {
+		if err := m.set(1, impair.Both{To: impair.Spec{Rate: rate, Limit: 100}}); err != nil {
+			return err
+		}
+		const size, headers = 1472, 14 + 20 + 8 // Ethernet, IPv4, UDP
+		perSecond := 2 * int(rate) / 8 / (size + headers)
+		what := fmt.Sprintf("rate %v, sent twice that", rate)
+		m.begin(m.part, what, 3*time.Second)
+		rx, err := m.send(0, []int{1}, 3*perSecond, perSecond, size, 0)
+		if err != nil {
+			return err
+		}
+		frames := len(rx.delays) - 1 // the first frame's own time is before the first arrival
+		m.add(rateRow(what, float64(frames*(size+headers))*8/time.Duration(rx.last-rx.first).Seconds(), float64(rate)))
+	}
+	return nil
+}
+
+// tcp runs one stream over a link of 100 Mb/s with 20 ms each way.
+func (m *daemonMeasures) tcp() error {
+	both := impair.Both{To: impair.Spec{Rate: 100_000_000, Delay: setting}, From: impair.Spec{Delay: setting}}
+	if err := m.set(1, both); err != nil {
 		return err
 	}
-	back := impair.Spec{Delay: 20 * time.Millisecond}
-	if err := r.client.SetLink(context.Background(), portName(1), ctl.LinkSpec{From: &back}); err != nil {
-		return err
-	}
-	got, err := r.stream(2*time.Second, 8*time.Second)
+	what := "TCP, rate 100mbit, delay 20ms each way"
+	m.begin(m.part, what, 10*time.Second)
+	load := observe(m.daemon.Process.Pid)
+	got, err := m.stream(2*time.Second, 8*time.Second)
 	if err != nil {
 		return err
 	}
 	// An Ethernet frame of 1514 bytes carries 1448 of TCP with timestamps.
 	const share = 1448.0 / 1514
-	fmt.Printf("through the daemon, TCP over 100mbit and 20ms each way\n  %-34s %.2f Mb/s of payload, %.1f %% of what frames leave for it\n",
-		"one stream, 8 s after 2", got/1e6, got/1e6/share)
-	perfect := impair.Spec{}
-	return r.client.SetLink(context.Background(), portName(1), ctl.LinkSpec{To: &perfect, From: &perfect})
+	row := sayRow(what, fmt.Sprintf("%.2f Mb/s of payload, %.1f %% of what frames leave for it", got/1e6, got/1e6/share), got/1e6 >= 95)
+	row.Values, row.Busy = map[string]float64{"payload_bits_per_second": got}, load.since()
+	m.add(row)
+	return m.set(1, impair.Both{})
 }
 
-// stream sends from h0 to h1 and gives the payload's rate in bits a second
-// after a warm-up.
-func (r *rig) stream(warm, measured time.Duration) (float64, error) {
-	l, err := r.hosts[1].ListenTCP(address(1) + ":5001")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	c, err := r.hosts[0].DialTCP(address(1) + ":5001")
-	if err != nil {
-		return 0, err
-	}
-	in, err := l.Accept()
-	if err != nil {
-		return 0, err
-	}
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		b := make([]byte, 128<<10)
-		for {
-			if _, err := c.Write(b); err != nil {
-				return
-			}
-		}
-	}()
-	count := func(d time.Duration) (int64, time.Duration) {
-		began := time.Now()
-		_ = in.SetReadDeadline(began.Add(d))
-		n, _ := io.Copy(io.Discard, in)
-		return n, time.Since(began)
-	}
-	count(warm)
-	n, took := count(measured)
-	err = errors.Join(in.Close(), c.Close())
-	<-sent
-	return float64(n) * 8 / took.Seconds(), err
-}
-
-// hundred is a hundred links at once, with 500 frames a second each.
-func (r *rig) hundred() error {
-	const links = 100
-	if err := r.addHosts(links + 1); err != nil {
+// many is a hundred links at once.
+func (m *daemonMeasures) many() error {
+	part := fmt.Sprintf("through the daemon, %d links at once", links)
+	m.begin(part, "make hosts", 3*time.Second)
+	if err := m.addHosts(links + 1); err != nil {
 		return err
 	}
-	spec := impair.Spec{Delay: 20 * time.Millisecond}
-	var to []int
-	for i := 1; i <= links; i++ {
-		to = append(to, i)
-		if err := r.set(i, spec); err != nil {
-			return err
+	for _, d := range []time.Duration{0, setting} {
+		var to []int
+		for i := 1; i <= links; i++ {
+			to = append(to, i)
+			if err := m.set(i, impair.Both{To: impair.Spec{Delay: d}}); err != nil {
+				return err
+			}
 		}
-	}
-	fmt.Println("through the daemon, 100 links with delay 20ms at once")
-	for _, each := range []int{100, 250, 500} {
-		d, err := r.flood(to, 3*links*each, links*each)
-		if err != nil {
-			return err
+		for _, each := range []int{100, 250, 500} {
+			if err := m.measureDelay(part, fmt.Sprintf("delay %v, %d frames/s each", d, each), 0, to, links*each, d); err != nil {
+				return err
+			}
 		}
-		d.print(fmt.Sprintf("%d frames/s on each", each), 3*links*each, spec.Delay)
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 // Command linkbench measures how exactly weft's links do what they are told:
 // delay, loss and rate against the setting, in memory and through a daemon
 // with TAPs in namespaces, one link and a hundred at once. `make bench-link`
-// runs it; it takes about a minute and wants an idle machine.
+// runs it; it takes two minutes and wants an idle machine.
 //
-// Delays are one-way: sender and receiver read the same clock. In memory the
-// receiver is a port, so that the figure is the link's own; through the daemon
-// it is a program that reads a socket, so that the sender's and the
-// receiver's wake-ups are in it. The row without conditions shows those alone.
+// Delays are one-way: from before the sender's system call until, in memory, the
+// receiving port is called, and, through the daemon, the kernel stamps the frame
+// that the daemon writes to the TAP. So the sender's call and the daemon's
+// wake-ups are in them, and the receiver's are not. The rows with delay 0s show
+// what there is without conditions. Sender and receiver share the processors
+// with the daemon; each row says how busy it all was.
 package main

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -43,24 +42,5 @@ func main() {
 	if !errors.Is(err, netns.ErrInside) {
 		fail(err)
 	}
-	if len(os.Args) < 2 {
-		fail(errors.New("usage: linkbench PATH-OF-WEFT [memory|daemon]"))
-	}
-	parts := []struct {
-		name string
-		run  func() error
-	}{{"memory", inMemory}, {"daemon", func() error { return throughDaemon(os.Args[1]) }}}
-	for _, p := range parts {
-		if len(os.Args) > 2 && os.Args[2] != p.name {
-			continue
-		}
-		if err := p.run(); err != nil {
-			fail(err)
-		}
-	}
-}
-
-func fail(err error) {
-	fmt.Fprintln(os.Stderr, "linkbench:", err)
-	os.Exit(1)
+	run(func(r *report, weft string) error { return throughDaemon(r, weft) })
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"weft/frame"
@@ -12,20 +11,26 @@ import (
 
 // meter is a port that reads the clock.
 type meter struct {
-	delays
-	bytes       atomic.Int64
-	first, last atomic.Int64
+	mu          sync.Mutex // guards what follows
+	delays      []time.Duration
+	bytes       int
+	first, last time.Time
 }
 
 func (m *meter) NewTx() impair.Tx { return m }
 
 func (m *meter) WriteBatch(bufs []*frame.Buf, t *frame.Tally) {
-	now := int64(time.Since(epoch))
-	m.first.CompareAndSwap(0, now)
-	m.last.Store(now)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	if m.first.IsZero() {
+		m.first = now
+	}
+	m.last = now
 	for _, b := range bufs {
-		m.bytes.Add(int64(b.Len()))
-		m.add(age(b.Head()))
+		sent, _ := read(b.Head())
+		m.delays = append(m.delays, time.Duration(now.UnixNano()-sent))
+		m.bytes += b.Len()
 		t.Sent(b)
 	}
 }
@@ -36,70 +41,57 @@ func newFrame(size int) *frame.Buf {
 	return b
 }
 
-// through sends n frames over a link in memory.
-func through(s impair.Spec, n, rate, size int) (*meter, frame.Tally) {
-	m := new(meter)
-	link := impair.NewOutbound(m, s, newTimer)
-	tx, b := link.NewTx(), newFrame(size)
+// through sends n frames in turn over links in memory.
+func through(s impair.Spec, links, n, rate, size int) (*meter, frame.Tally) {
+	m := &meter{delays: make([]time.Duration, 0, n)}
+	var all []*impair.Outbound
+	var txs []impair.Tx
+	for range links {
+		link := impair.NewOutbound(m, s, newTimer)
+		all, txs = append(all, link), append(txs, link.NewTx())
+	}
+	b := newFrame(size)
 	var t frame.Tally
-	pace(n, rate, func(int) {
-		stamp(b.Head())
-		tx.WriteBatch([]*frame.Buf{b}, &t)
+	pace(n, rate, func(i int) {
+		stamp(b.Head(), i)
+		txs[i%links].WriteBatch([]*frame.Buf{b}, &t)
 	})
 	time.Sleep(s.Delay + 300*time.Millisecond) // 100 frames at 10 Mb/s are 121 ms
-	link.Finish()
+	for _, link := range all {
+		link.Finish()
+	}
 	return m, t
 }
 
-func inMemory() error {
-	fmt.Println("in memory, delay 20ms")
+func inMemory(r *report) {
+	const part = "in memory"
 	spec := impair.Spec{Delay: 20 * time.Millisecond}
-	for _, rate := range []int{1000, 10000, 50000} {
-		m, _ := through(spec, 3*rate, rate, 128)
-		m.print(fmt.Sprintf("%d frames/s", rate), 3*rate, spec.Delay)
+	for _, c := range []struct{ links, rate int }{{1, 1000}, {1, 10000}, {1, 50000}, {100, 50000}} {
+		what := fmt.Sprintf("delay 20ms, %d frames/s", c.rate)
+		if c.links > 1 {
+			what = fmt.Sprintf("delay 20ms, %d links, %d frames/s each", c.links, c.rate/c.links)
+		}
+		r.begin(part, what, 3*time.Second)
+		load := observe(0)
+		m, _ := through(spec, c.links, 3*c.rate, c.rate, 128)
+		row := delayRow(what, m.delays, 3*c.rate, spec.Delay, true)
+		row.Busy = load.since()
+		r.add(row)
 	}
-	if err := hundredInMemory(spec); err != nil {
-		return err
-	}
-	fmt.Println("in memory, loss")
 	for _, share := range []float64{0.001, 0.01, 0.1} {
 		const n = 400_000
-		_, t := through(impair.Spec{Loss: impair.Share(share)}, n, 400_000, 128)
-		printLoss(fmt.Sprintf("loss %g%%", share*100), n, int(t.Drops[frame.DropLinkLoss]), share)
+		what := fmt.Sprintf("loss %g%%", share*100)
+		r.begin(part, what, time.Second)
+		_, t := through(impair.Spec{Loss: impair.Share(share)}, 1, n, n, 128)
+		r.add(lossRow(what, n, int(t.Drops[frame.DropLinkLoss]), share))
 	}
-	fmt.Println("in memory, rate, twice of which is sent")
 	for _, rate := range []impair.Rate{10_000_000, 100_000_000, 1_000_000_000} {
 		const size = 1514
 		perSecond := 2 * int(rate) / 8 / size
-		m, _ := through(impair.Spec{Rate: rate, Limit: 100}, 2*perSecond, perSecond, size)
+		what := fmt.Sprintf("rate %v, sent twice that", rate)
+		r.begin(part, what, 2*time.Second)
+		m, _ := through(impair.Spec{Rate: rate, Limit: 100}, 1, 2*perSecond, perSecond, size)
 		// The first frame's own time is before the first arrival.
-		got := float64(m.bytes.Load()-size) * 8 / time.Duration(m.last.Load()-m.first.Load()).Seconds()
-		fmt.Printf("  %-34s %.4g bit/s, off by %+.2f %%\n", rate, got, (got/float64(rate)-1)*100)
+		r.add(rateRow(what, float64(m.bytes-size)*8/m.last.Sub(m.first).Seconds(), float64(rate)))
 	}
-	return nil
-}
-
-// hundredInMemory runs a hundred links with 500 frames a second each.
-func hundredInMemory(spec impair.Spec) error {
-	const links, each, seconds = 100, 500, 3
-	m := new(meter)
-	txs := make([]impair.Tx, links)
-	var running sync.WaitGroup
-	for i := range txs {
-		link := impair.NewOutbound(m, spec, newTimer)
-		defer link.Close()
-		txs[i] = link.NewTx()
-	}
-	running.Go(func() {
-		b := newFrame(128)
-		var t frame.Tally
-		pace(links*each*seconds, links*each, func(i int) {
-			stamp(b.Head())
-			txs[i%links].WriteBatch([]*frame.Buf{b}, &t)
-		})
-	})
-	running.Wait()
-	time.Sleep(spec.Delay + 100*time.Millisecond)
-	m.print("100 links, 500 frames/s each", links*each*seconds, spec.Delay)
-	return nil
 }

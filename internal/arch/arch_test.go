@@ -24,7 +24,7 @@ var law = map[string][]string{
 	"ctl/ctltest":        {"ctl", "frame"},
 	"impair":             {"frame", "frame/offload"},
 	"capture":            {"frame", "frame/offload"},
-	"impair/linkbench":   {"ctl", "frame", "impair", "internal/netns", "internal/poll"},
+	"impair/linkbench":   {"ctl", "frame", "impair", "internal/netns", "internal/poll", "internal/vectorio"},
 	"tap":                {"frame", "frame/offload", "internal/poll", "internal/vectorio"},
 	"tunnel":             {"frame", "frame/offload", "internal/poll", "internal/vectorio"},
 	"stream":             {"frame", "frame/offload", "internal/vectorio"},
