@@ -27,8 +27,8 @@ as pcapng with -w. Frames are seen where the attached host's interface would see
 them: what it sends before the link's conditions, what it gets behind them.
 
 The filter has tcpdump's syntax: protocols, host, net, port, portrange, ether,
-vlan, less and greater, with and, or, not and parentheses. For expressions over
-bytes pipe into tcpdump.`,
+vlan, less, greater and comparisons such as tcp[tcpflags] & tcp-syn != 0, with
+and, or, not and parentheses. For what it does not know pipe into tcpdump.`,
 		Example: `  weft capture web
   weft capture web icmp or arp
   weft capture web -w web.pcapng --count 1000 tcp port 80
