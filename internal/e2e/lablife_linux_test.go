@@ -200,6 +200,11 @@ func TestLabChanges(t *testing.T) {
 	if out := u.lab("apply", saved); out != "nothing to change\n" {
 		t.Errorf("applying what was saved changes: %s", out)
 	}
+	u.lab("link", "set", "h1:eth2", "down")
+	u.lab("save", saved)
+	if out := u.lab("apply", saved); out != "nothing to change\n" {
+		t.Errorf("applying a link that is down changes: %s", out)
+	}
 	u.lab("link", "rm", "h1:eth2")
 	if _, _, code := u.try("exec", "h2", "--", "test", "-e", "/sys/class/net/eth2"); code == 0 {
 		t.Error("the interface of a link that is gone is still there")
@@ -213,8 +218,8 @@ func TestLabChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	more := strings.Replace(pairText, "  links:", "    h3: {kind: router}\n    h4: {address: {eth1: 10.1.0.1/24}}\n  links:\n    - endpoints: [\"h4:eth1\", \"h3:p1\"]", 1)
-	if out := u.lab("apply", u.file("change", more)); !strings.Contains(out, "+ node h4") {
-		t.Errorf("apply says %s", out)
+	if out := u.lab("apply", u.file("change", more)); out != "+ node h3\n+ node h4\n+ network lan\n+ link h4:eth1 - h3:p1\n" {
+		t.Errorf("apply says\n%s", out)
 	}
 	u.lab("apply", u.file("change", pairText))
 	if err := ping.Wait(); err != nil || !strings.Contains(said.String(), " 0% packet loss") {

@@ -68,12 +68,6 @@ type applier struct {
 	changes    []ctl.Change
 }
 
-const (
-	actAdd    = "add"
-	actRemove = "remove"
-	actChange = "change"
-)
-
 func (a *applier) note(action, kind, name string, err error) {
 	c := ctl.Change{Action: action, Kind: kind, Name: name}
 	if err != nil {
@@ -105,6 +99,7 @@ func (l *Lab) apply(ctx context.Context, t *topology.Topology) ([]ctl.Change, er
 	a.startVMs()
 	a.setStates(ctx)
 	a.awaitTrunks(ctx)
+	a.changes = append(a.changes, linkChanges(a.old, t)...)
 	l.mu.Lock()
 	l.topology, l.wiring = t, next
 	l.mu.Unlock()
@@ -153,9 +148,10 @@ func (a *applier) letGo(ctx context.Context) {
 	}
 }
 
-// record takes over what a daemon says it did; what fails to be said, too.
+// record takes over what the lab's switch says it did, or a router of the ports
+// that it let go; what fails to be said, too.
 func (a *applier) record(changes []ctl.Change, err error) {
-	a.changes = append(a.changes, changes...)
+	a.changes = append(a.changes, untold(changes, "port", "network")...)
 	if err != nil {
 		a.note(actChange, "lab", a.next.Name, err)
 	}
@@ -247,7 +243,9 @@ func (a *applier) setStates(ctx context.Context) {
 				errs = append(errs, a.daemonOf(at.router).SetLink(ctx, at.name, ctl.LinkSpec{State: state}))
 			}
 		}
-		a.note(actChange, "link", l.A.String()+" - "+l.B.String(), errors.Join(errs...))
+		if err := errors.Join(errs...); err != nil || before != nil && before.Down != l.Down {
+			a.note(actChange, "link", nameOf(&l), err)
+		}
 	}
 }
 

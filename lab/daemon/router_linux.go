@@ -37,7 +37,7 @@ func (a *applier) applyRouters(ctx context.Context) {
 			changes, err := a.applyRouter(ctx, name, c)
 			mu.Lock()
 			defer mu.Unlock()
-			a.changes = append(a.changes, changes...)
+			a.changes = append(a.changes, untold(changes, "port")...)
 			if err != nil {
 				a.note(actChange, "router", name, err)
 			}

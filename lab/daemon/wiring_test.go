@@ -112,6 +112,28 @@ func TestOverlayMTU(t *testing.T) {
 	}
 }
 
+// What apply did is told in the words of the file.
+func TestLinkChanges(t *testing.T) {
+	link := func(a, b string) topology.Link {
+		return topology.Link{A: topology.End{Node: a, Port: "e"}, B: topology.End{Node: b, Port: "e"}}
+	}
+	old := &topology.Topology{Links: []topology.Link{link("a", "b"), link("c", "d"), link("x", "y")}}
+	next := &topology.Topology{Links: []topology.Link{link("b", "a"), link("c", "e"), link("x", "y")}}
+	want := []ctl.Change{{Action: "remove", Kind: "link", Name: "c:e - d:e"}, {Action: "add", Kind: "link", Name: "c:e - e:e"}}
+	if d := cmp.Diff(want, linkChanges(old, next)); d != "" {
+		t.Error(d)
+	}
+	said := []ctl.Change{
+		{Action: "add", Kind: "port", Name: "a.e"},
+		{Action: "add", Kind: "port", Name: "b.e", Error: "no"},
+		{Action: "change", Kind: "port", Name: "c.e"},
+		{Action: "remove", Kind: "network", Name: "n"},
+	}
+	if got := untold(said, "port"); len(got) != 3 || got[0].Error == "" || len(said) != 4 || said[0].Name != "a.e" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A port whose interface or socket is to be elsewhere is given up first.
 func TestWithout(t *testing.T) {
 	now := ctl.Config{Ports: []ctl.PortSpec{{Name: "a", NetNS: "/x", As: "e"}, {Name: "b", NetNS: "/x", As: "f"}, {Name: "c", Listen: "unix:/1"}}}
