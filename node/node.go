@@ -48,6 +48,7 @@ type Node struct {
 	retired  frame.Stats // of hops and links that were removed
 
 	tapInUse atomic.Pointer[tap.Features] // what the last TAP got, nil before the first
+	tapLess  sync.Once                    // a TAP got less than was asked for, and that is logged
 }
 
 // network is a bridge domain as it was asked for.
@@ -129,6 +130,9 @@ func (n *Node) adoptVTEP(sockets tunnel.Sockets) error {
 func (n *Node) openTunnel(c tunnel.Config) (err error) {
 	c.MTU = n.mtu
 	c.NoGSO, c.NoGRO = n.offload.GSO == ctl.OffloadOff, n.offload.GRO == ctl.OffloadOff
+	c.Refused = func(ability, reason string) {
+		n.log.Warn().Str("ability", ability).Str("reason", reason).Msg("going on without it")
+	}
 	if n.vtep, err = tunnel.Open(c); err != nil {
 		return ctl.Failed("%v", err)
 	}

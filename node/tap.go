@@ -38,7 +38,19 @@ func (t *tapSource) open(context.Context) (device, error) {
 	t.tap = p
 	f := p.Features()
 	t.node.tapInUse.Store(&f)
+	t.node.noteOffloads(t.config, f)
 	return tapDevice{p, t}, nil
+}
+
+// noteOffloads logs once, for all TAPs, what the kernel refused.
+func (n *Node) noteOffloads(c tap.Config, f tap.Features) {
+	if c.NoOffload || c.Backend != tap.Native || f.Checksum && f.TSO && f.USO {
+		return
+	}
+	n.tapLess.Do(func() {
+		n.log.Warn().Bool("checksum", f.Checksum).Bool("tso", f.TSO).Bool("uso", f.USO).
+			Msg("the kernel refused offloads of TAPs; going on without them")
+	})
 }
 
 // change reconfigures the interface; without one it is for the next.

@@ -98,7 +98,7 @@ func (p *Port) openNative(c Config, name string) (string, error) {
 		return "", err
 	}
 	if !c.NoOffload {
-		p.features = negotiate(fd)
+		p.features = negotiate(func(offloads int) error { return unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, offloads) })
 	}
 	p.dev = newQueue(fd, p.features)
 	return name, nil
@@ -142,17 +142,17 @@ func (n *namespace) move(name, ifName string) error {
 
 // negotiate asks for the offloads, most first: USO came with Linux 6.2, and a
 // kernel that knows none still works.
-func negotiate(fd int) Features {
+func negotiate(ask func(offloads int) error) Features {
 	const (
 		tso = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
 		uso = tso | unix.TUN_F_USO4 | unix.TUN_F_USO6
 	)
 	switch {
-	case unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, uso) == nil:
+	case ask(uso) == nil:
 		return Features{Checksum: true, TSO: true, USO: true}
-	case unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, tso) == nil:
+	case ask(tso) == nil:
 		return Features{Checksum: true, TSO: true}
-	case unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM) == nil:
+	case ask(unix.TUN_F_CSUM) == nil:
 		return Features{Checksum: true}
 	}
 	return Features{}

@@ -213,7 +213,8 @@ func TestTrainRefused(t *testing.T) {
 		on    bool
 	}{{unix.EIO, false}, {unix.EINVAL, true}, {unix.EMSGSIZE, true}} {
 		t.Run(c.errno.Error(), func(t *testing.T) {
-			p := newPair(t, "127.0.0.1", Config{}, Config{})
+			var told []string
+			p := newPair(t, "127.0.0.1", Config{Refused: func(ability, _ string) { told = append(told, ability) }}, Config{})
 			e := newEncapsulator(p.a)
 			refusing(e, c.errno)
 			for range 2 {
@@ -227,6 +228,9 @@ func TestTrainRefused(t *testing.T) {
 				if on, reason := p.a.GSO(); on != c.on || on != (reason == "") {
 					t.Errorf("GSO is %t, %q", on, reason)
 				}
+			}
+			if c.on && len(told) != 0 || !c.on && !slices.Equal(told, []string{"udp_gso"}) {
+				t.Errorf("told of %q", told)
 			}
 			super := tcpSuperframe(t, 20000, 1400)
 			var tally frame.Tally

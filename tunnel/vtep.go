@@ -29,6 +29,9 @@ type Config struct {
 	Strict bool
 	// NoGSO and NoGRO have every datagram cross the socket on its own.
 	NoGSO, NoGRO bool
+	// Refused, unless it is nil, is told of each ability (udp_gso, udp_gro)
+	// that the kernel refuses, once and by the goroutine that found out.
+	Refused func(ability, reason string)
 	// Sockets are used instead of new ones; Open takes ownership. Address and
 	// Port are theirs.
 	Sockets Sockets
@@ -68,16 +71,21 @@ type VTEP struct {
 // feature is an ability of the kernel: on until it refuses.
 type feature struct {
 	off    atomic.Bool
+	tell   func(reason string) // nil until it is open to refusal
 	mu     sync.Mutex
 	reason string
 }
 
-// disable turns the feature off; the first reason is kept.
+// disable turns the feature off; the first reason is kept, and told.
 func (f *feature) disable(reason string) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.off.Swap(true) {
+	first := !f.off.Swap(true)
+	if first {
 		f.reason = reason
+	}
+	f.mu.Unlock()
+	if first && f.tell != nil {
+		f.tell(reason)
 	}
 }
 
@@ -107,6 +115,10 @@ func Open(c Config) (*VTEP, error) {
 	}
 	if c.NoGRO {
 		v.gro.disable("turned off by the configuration")
+	}
+	if c.Refused != nil {
+		v.gso.tell = func(reason string) { c.Refused("udp_gso", reason) }
+		v.gro.tell = func(reason string) { c.Refused("udp_gro", reason) }
 	}
 	if err := v.sock.open(v); err != nil {
 		return nil, fmt.Errorf("VTEP %s: %w", v.addr, err)
