@@ -21,6 +21,7 @@ const (
 	ControlName  = "lab.sock"    // the lab's own API
 	ExecName     = "exec.sock"   // commands in nodes
 	SwitchName   = "switch.sock" // ctl's API, of the daemon's own switch
+	EngineFile   = "engine"      // the socket of the engine that has its containers
 	pidFile      = "pid"
 	lockFile     = "lock"
 )

@@ -38,6 +38,9 @@ func Exec(ctx context.Context, d Dir, o ExecOptions) (code int, err error) {
 		signals, stop = catchSignals(o.TTY)
 		defer stop()
 	}
+	if d.IsContainer(o.Node) {
+		return execInContainer(ctx, d, o, signals)
+	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", d.File(ExecName))
 	if err != nil {

@@ -74,7 +74,12 @@ func (d Dir) held() bool {
 }
 
 // clear removes what a lab has left. The lock is held.
-func (d Dir) clear() error { return os.RemoveAll(string(d)) }
+func (d Dir) clear() error {
+	if err := d.removeContainers(); err != nil {
+		return err
+	}
+	return os.RemoveAll(string(d))
+}
 
 // awaitLock takes the lock as soon as the lab has ended.
 func (d Dir) awaitLock(within time.Duration) (*os.File, error) {

@@ -39,7 +39,7 @@ func Up(ctx context.Context, t *topology.Topology, source []byte, report func(st
 	if err := netns.TUNUsable(); err != nil {
 		return err
 	}
-	if err := Permitted(t); err != nil {
+	if err := Permitted(ctx, t); err != nil {
 		return err
 	}
 	d, err := dirOf(t.Name)
@@ -71,16 +71,17 @@ func Up(ctx context.Context, t *topology.Topology, source []byte, report func(st
 }
 
 // Permitted looks whether this machine has what the nodes need.
-func Permitted(t *topology.Topology) error {
+func Permitted(ctx context.Context, t *topology.Topology) error {
+	if err := containersPermitted(ctx, t); err != nil {
+		return err
+	}
 	for i := range t.Nodes {
 		switch n := &t.Nodes[i]; n.Kind {
 		case topology.VM:
 			if _, err := exec.LookPath(QEMU); err != nil && !n.Manual {
 				return ctl.Failed("node %s: there is no %s (apt-get install qemu-system-x86), or say manual: true and start one yourself", n.Name, QEMU)
 			}
-		case topology.Container:
-			return ctl.Failed("node %s: nodes of kind %s are not supported yet", n.Name, n.Kind)
-		case topology.Host, topology.Router, topology.Switch, topology.Remote:
+		case topology.Host, topology.Router, topology.Switch, topology.Container, topology.Remote:
 		}
 	}
 	return nil
@@ -88,6 +89,9 @@ func Permitted(t *topology.Topology) error {
 
 // prepare removes what a killed lab left and writes what the daemon reads.
 func (d Dir) prepare(t *topology.Topology, source []byte) error {
+	if err := d.removeContainers(); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(string(d))
 	if err != nil {
 		return err

@@ -58,11 +58,13 @@ command leaves in the background itself is hung up when its terminal goes.`,
 	return cmd
 }
 
+const defaultShell = "/bin/sh"
+
 func (l *labs) shellCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "shell NODE",
 		Short:   "Open a shell in a node",
-		Long:    "Open a shell in a node: $SHELL, or /bin/sh. Of a virtual machine it is the serial\nconsole, which Ctrl-] leaves.",
+		Long:    "Open a shell in a node: $SHELL, or /bin/sh, as always in a container. Of a virtual\nmachine it is the serial console, which Ctrl-] leaves.",
 		Example: "  weft lab shell h1",
 		Args:    args("NODE"),
 		RunE: l.do(func(cmd *cobra.Command, args []string) error {
@@ -71,7 +73,11 @@ func (l *labs) shellCmd() *cobra.Command {
 					return lab.Console(cmd.Context(), d, args[0], os.Stdin, os.Stdout)
 				}
 			}
-			return l.exec(cmd.Context(), args[0], []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh")}, true)
+			shell := cmp.Or(os.Getenv("SHELL"), defaultShell)
+			if d, err := lab.Pick(l.name); err == nil && d.IsContainer(args[0]) {
+				shell = defaultShell // the user's may not be in there
+			}
+			return l.exec(cmd.Context(), args[0], []string{shell}, true)
 		}),
 	}
 }

@@ -135,6 +135,9 @@ func oneLine(command string) string {
 
 // execLine runs one line of a node's exec with the shell.
 func (l *Lab) execLine(n *topology.Node, line string) error {
+	if n.Kind == topology.Container {
+		return l.execInContainer(n, line)
+	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"weft/lab"
 	"weft/lab/space"
+	"weft/lab/topology"
 )
 
 // hangupTime is how long a command may live on when its client is gone.
@@ -97,6 +98,9 @@ func (l *Lab) startExec(r lab.ExecRequest, files []*os.File) (*space.Process, er
 	s := l.spaceOf(r.Node)
 	if s == nil {
 		return nil, l.noCommands(r.Node)
+	}
+	if n := l.current().Node(r.Node); n != nil && n.Kind == topology.Container {
+		return nil, errors.New("commands in containers are the engine's to start") // which lab.Exec asks
 	}
 	dir := r.Dir
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {

@@ -43,6 +43,9 @@ func (l *Lab) inspect(ctx context.Context) lab.Lab {
 		if n.Kind == topology.VM {
 			l.describeVM(t, w, n, &row)
 		}
+		if n.Kind == topology.Container {
+			l.describeContainer(ctx, n, &row)
+		}
 		if n.Kind == topology.Remote {
 			l.describeRemote(ctx, n, &row)
 		}

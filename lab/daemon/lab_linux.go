@@ -17,6 +17,7 @@ import (
 
 	"weft/ctl"
 	"weft/lab"
+	"weft/lab/engine"
 	"weft/lab/space"
 	"weft/lab/topology"
 	"weft/node"
@@ -29,6 +30,7 @@ type Lab struct {
 	started     time.Time
 	node        *node.Node
 	processes   *space.Processes
+	machine     *os.File // its /proc
 	stopReaping chan struct{}
 	down        chan struct{} // closed when the lab is to end
 	downOnce    sync.Once
@@ -43,6 +45,8 @@ type Lab struct {
 	routers  map[string]*router
 	vms      map[string]*space.Process
 	numbers  *numbers
+
+	containers *engine.Client // nil before the first container
 }
 
 // spaceOf gives a node's space, nil when it has none.
@@ -86,12 +90,16 @@ func (l *Lab) apply(ctx context.Context, t *topology.Topology) ([]ctl.Change, er
 	}
 	next := wire(t, l.numbers, l.dir)
 	a := &applier{Lab: l, old: l.current(), next: t, was: l.wiring, wires: next, changes: []ctl.Change{}}
+	if err := a.checkContainers(); err != nil {
+		return nil, err
+	}
 	if err := a.writeHosts(); err != nil {
 		return nil, err
 	}
 	a.letGo(ctx)
-	a.removeNodes()
+	a.removeNodes(ctx)
 	a.addSpaces()
+	a.startContainers(ctx)
 	a.lookbacks()
 	a.step("%d links", len(t.Links))
 	a.applyLocal(ctx)
@@ -163,7 +171,7 @@ func (a *applier) stays(name string) bool {
 	return old != nil && next != nil && old.Kind == next.Kind
 }
 
-func (a *applier) removeNodes() {
+func (a *applier) removeNodes(ctx context.Context) {
 	for i := range a.old.Nodes {
 		n := &a.old.Nodes[i]
 		if a.stays(n.Name) {
@@ -178,7 +186,11 @@ func (a *applier) removeNodes() {
 			defer s.Close() // when the switch has let go of its interfaces
 		}
 		a.stopVM(n.Name)
-		a.note(actRemove, "node", n.Name, nil)
+		var err error
+		if n.Kind == topology.Container {
+			err = a.stopContainer(ctx, n.Name)
+		}
+		a.note(actRemove, "node", n.Name, err)
 	}
 }
 
@@ -186,7 +198,7 @@ func (a *applier) addSpaces() {
 	a.step("%d nodes", len(a.next.Nodes))
 	for i := range a.next.Nodes {
 		n := &a.next.Nodes[i]
-		if a.stays(n.Name) {
+		if a.stays(n.Name) || n.Kind == topology.Container {
 			continue
 		}
 		var err error

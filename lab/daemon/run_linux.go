@@ -44,6 +44,11 @@ func Run(d lab.Dir, version string) error {
 
 func run(d lab.Dir, version string, tell func(lab.Event), ready func()) error {
 	log := zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, TimeFormat: time.DateTime, NoColor: true}).With().Timestamp().Logger()
+	machine, err := os.Open("/proc") // before another is there
+	if err != nil {
+		return err
+	}
+	defer machine.Close()
 	if err := settle(log); err != nil {
 		return err
 	}
@@ -55,6 +60,7 @@ func run(d lab.Dir, version string, tell func(lab.Event), ready func()) error {
 	if err != nil {
 		return err
 	}
+	l.machine = machine
 	defer l.close()
 	stop, err := l.listen()
 	if err != nil {
@@ -166,6 +172,7 @@ const endTime = time.Second
 // than one by one.
 func (l *Lab) close() {
 	l.end(l.processes.In(nil))
+	l.removeContainers()
 	for _, s := range l.spaces {
 		s.Close()
 	}

@@ -20,7 +20,7 @@ func (l *Lab) api() http.Handler {
 	answer(mux, "POST /v1/apply", func(r *http.Request) (any, error) {
 		req, err := ctl.Decode[lab.ApplyRequest](r)
 		if err == nil {
-			err = l.acceptable(req.Topology)
+			err = l.acceptable(r.Context(), req.Topology)
 		}
 		if err != nil {
 			return nil, err
@@ -83,7 +83,7 @@ func (l *Lab) api() http.Handler {
 
 // acceptable says what keeps this lab from becoming t, which was checked where
 // it was read, if weft read it.
-func (l *Lab) acceptable(t *topology.Topology) error {
+func (l *Lab) acceptable(ctx context.Context, t *topology.Topology) error {
 	if t == nil {
 		return ctl.Invalid("topology: is missing")
 	}
@@ -93,7 +93,7 @@ func (l *Lab) acceptable(t *topology.Topology) error {
 	if err := topology.Check(t); err != nil {
 		return ctl.Invalid("%v", err)
 	}
-	return lab.Permitted(t)
+	return lab.Permitted(ctx, t)
 }
 
 // edit applies a changed copy of the present topology.

@@ -58,12 +58,37 @@ func New(name, dir string) (*Space, error) {
 	return s, nil
 }
 
+// Adopt makes a space of a network namespace that somebody else made, which f
+// is open on: a container's. Processes of the lab are not started in it. dir is
+// the lab's.
+func Adopt(name, dir string, f *os.File) (*Space, error) {
+	s := &Space{Name: name, dir: dir, path: filepath.Join(dir, "ns", name), net: -1, uts: -1, mnt: -1}
+	var err error
+	if s.net, err = unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0); err == nil {
+		err = s.Run(func() error { settle(); return nil })
+	}
+	if err == nil {
+		s.nl, err = netlink.NewHandleAt(vnetns.NsHandle(s.net))
+	}
+	if err == nil {
+		err = s.publish()
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("node %s: %w", name, err)
+	}
+	return s, nil
+}
+
 // settle makes IPv6 addresses usable at once, instead of after probing for
-// duplicates for seconds (RFC 4862 section 5.4). Without IPv6 there is no such
-// file, in some containers it is read-only, and both are harmless.
+// duplicates for seconds (RFC 4862 section 5.4), and at all, which engines of
+// containers turn off. Without IPv6 there is no such file, in some containers it
+// is read-only, and both are harmless.
 func settle() {
 	for _, which := range []string{"all", "default"} {
-		_ = os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", which, "accept_dad"), []byte("0"), 0)
+		for _, name := range []string{"accept_dad", "disable_ipv6"} {
+			_ = os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", which, name), []byte("0"), 0)
+		}
 	}
 }
 

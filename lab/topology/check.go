@@ -248,6 +248,9 @@ func (r *reader) checkKind(n *Node) {
 		if n.Image == "" {
 			r.fail(at, "a container needs an image")
 		}
+		if _, err := n.Args(); err != nil {
+			r.fail(at, "cmd: %v", err)
+		}
 	case Host, Router, Switch, Remote:
 	}
 }
@@ -322,7 +325,7 @@ func (r *reader) checkTests(t *Topology) {
 			r.fail(at, "names no node")
 		case n == nil:
 			r.fail(at, "there is no node %q", node)
-		case !n.Kind.HasNamespace() && n.Kind != Container:
+		case !n.Kind.HasNamespace():
 			r.fail(at, "nothing can be run in %s, a node of kind %s", node, n.Kind)
 		}
 	}

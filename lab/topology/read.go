@@ -46,6 +46,9 @@ func Load(path string, as As) (*Topology, error) {
 func (t *Topology) locate(dir string) error {
 	for i := range t.Nodes {
 		n := &t.Nodes[i]
+		if err := n.locateBinds(dir); err != nil {
+			return err
+		}
 		if n.Kind != VM {
 			continue
 		}
@@ -218,6 +221,7 @@ func (r *reader) nodeFields(v value, n *Node, own, foreign bool) {
 		"append":           only(r.setText(&n.Append), VM),
 		"manual":           only(r.setBool(&n.Manual), VM),
 		"cmd":              only(r.setText(&n.Command), Container),
+		"binds":            only(func(v value) { r.binds(v, n) }, Container),
 		"group":            func(value) {},
 		"labels":           nil, "position": nil, // for people
 	}, foreignNode...)

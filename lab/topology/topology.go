@@ -33,8 +33,9 @@ const (
 // Kinds are all of them, as messages list them.
 var Kinds = []Kind{Host, Router, Switch, VM, Container, Remote}
 
-// HasNamespace reports whether the lab makes a network namespace for the node.
-func (k Kind) HasNamespace() bool { return k == Host || k == Router }
+// HasNamespace reports whether the node's interfaces are in a network namespace
+// that the lab reaches: its own, or that of a container.
+func (k Kind) HasNamespace() bool { return k == Host || k == Router || k == Container }
 
 // Topology is a lab.
 type Topology struct {
@@ -63,14 +64,15 @@ type Node struct {
 	MTU             int  `json:"mtu,omitempty"`              // switch
 	ForwardReserved bool `json:"forward_reserved,omitempty"` // switch
 
-	Image   string `json:"image,omitempty"`  // vm: a disk; container: an image
-	Memory  string `json:"memory,omitempty"` // vm, as QEMU's -m takes it
-	CPU     int    `json:"cpu,omitempty"`    // vm
-	Kernel  string `json:"kernel,omitempty"` // vm
-	Initrd  string `json:"initrd,omitempty"` // vm
-	Append  string `json:"append,omitempty"` // vm: the kernel's command line
-	Manual  bool   `json:"manual,omitempty"` // vm: the user starts it
-	Command string `json:"cmd,omitempty"`    // container
+	Image   string   `json:"image,omitempty"`  // vm: a disk; container: an image
+	Memory  string   `json:"memory,omitempty"` // vm, as QEMU's -m takes it
+	CPU     int      `json:"cpu,omitempty"`    // vm
+	Kernel  string   `json:"kernel,omitempty"` // vm
+	Initrd  string   `json:"initrd,omitempty"` // vm
+	Append  string   `json:"append,omitempty"` // vm: the kernel's command line
+	Manual  bool     `json:"manual,omitempty"` // vm: the user starts it
+	Command string   `json:"cmd,omitempty"`    // container, as a shell would read it
+	Binds   []string `json:"binds,omitempty"`  // container: HOST:CONTAINER[:OPTIONS]
 
 	VNI uint32 `json:"vni,omitempty"` // remote
 }

@@ -37,6 +37,7 @@ topology:
       peers: [r2, {address: 10.1.0.9, networks: [blue]}]
     r2: {kind: router, vtep: {address: 10.1.0.2, port: 4791}, address: {wan: 10.1.0.2/30}}
     sw: {kind: bridge, mtu: 9000, forward_reserved: true}
+    c: {kind: linux, image: "frr:9", cmd: "sleep 1d", binds: "conf:/etc/frr:ro", env: {C: d}}
     dc: {kind: remote, address: "192.0.2.7:4790", vni: 4711, vtep: {address: 192.0.2.1}}
   links:
     - endpoints: ["h1:eth1", "r1:p1"]
@@ -100,6 +101,10 @@ func TestWhole(t *testing.T) {
 				Networks:   []Network{{NetworkSpec: ctl.NetworkSpec{Name: "lan", VNI: 1}, Ports: []string{"p1"}}},
 			},
 			{Name: "sw", Kind: Switch, MTU: 9000, ForwardReserved: true},
+			{
+				Name: "c", Kind: Container, Image: "frr:9", Command: "sleep 1d", Binds: []string{"conf:/etc/frr:ro"},
+				Env: []string{"A=b", "C=d"},
+			},
 			{
 				Name: "dc", Kind: Remote, VNI: 4711, VTEP: &ctl.VTEPSpec{Address: "192.0.2.1"},
 				Peers: []ctl.PeerSpec{{Address: "192.0.2.7", Port: 4790}},
@@ -172,6 +177,9 @@ var bad = []struct{ in, want string }{
 	{"  nodes: {r: {kind: router, vtep: 10.0.0.1}}", `3: topology.nodes.r: vtep 10.0.0.1 is the address of none of its interfaces`},
 	{"  nodes: {r: {kind: router, networks: {x: {vni: 1, ports: [p]}}}}", `3: topology.nodes.r.networks.x: no link ends at r:p`},
 	{"  nodes: {v: {kind: vm}}", `3: topology.nodes.v: a vm needs an image or a kernel`},
+	{"  nodes: {c: {kind: container}}", `3: topology.nodes.c: a container needs an image`},
+	{"  nodes: {c: {kind: container, image: i, cmd: \"a 'b\"}}", `3: topology.nodes.c: cmd: a quotation mark has no partner`},
+	{"  nodes: {c: {kind: container, image: i, binds: [\"a:b\"]}}", `3: topology.nodes.c.binds: "a:b" is not a mount`},
 	{"  nodes: {d: {kind: remote, vni: 1}}", `3: topology.nodes.d: a remote needs address (of the other machine) and vni`},
 	{"  nodes: {d: {kind: remote, address: 10.0.0.1}}", `3: topology.nodes.d: a remote needs address (of the other machine) and vni`},
 	{"  nodes: {d: {kind: remote, address: dc.example}}", `3: topology.nodes.d.address: "dc.example" is not an IP address (want ADDR, IPV4:PORT`},
@@ -259,6 +267,26 @@ func TestSpan(t *testing.T) {
 	for _, text := range []string{"", "<", "3", "x%", "2%..1%", "101%", "nan%"} {
 		if s, err := parseSpan(text, 1, parseShare); err == nil {
 			t.Errorf("%q is taken for %+v", text, s)
+		}
+	}
+}
+
+func TestArgs(t *testing.T) {
+	for in, want := range map[string][]string{
+		"":                         nil,
+		" sleep  1d ":              {"sleep", "1d"},
+		`sh -c "a 'b' \"c\" \\ d"`: {"sh", "-c", `a 'b' "c" \ d`},
+		`a'b c'd\ e '' ""`:         {"ab cd e", "", ""},
+		`'a\'`:                     {`a\`},
+	} {
+		got, err := (&Node{Command: in}).Args()
+		if d := cmp.Diff(want, got); d != "" || err != nil {
+			t.Errorf("%q: %v (-want +got):\n%s", in, err, d)
+		}
+	}
+	for _, in := range []string{`"`, `'a`, `a\`} {
+		if got, err := (&Node{Command: in}).Args(); err == nil {
+			t.Errorf("%q is taken for %q", in, got)
 		}
 	}
 }

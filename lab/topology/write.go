@@ -125,6 +125,7 @@ func (w *writer) node(n *Node) {
 	w.text(3, "append", n.Append)
 	w.yes(3, "manual", n.Manual)
 	w.text(3, "cmd", n.Command)
+	w.list(3, "binds", n.Binds)
 	w.router(n)
 }
 
