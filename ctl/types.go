@@ -228,6 +228,8 @@ type OffloadSpec struct {
 	// Spin: a worker that has nothing to do looks again for a while before it
 	// sleeps.
 	Spin string `json:"spin,omitempty"`
+	// Priority: the daemon has precedence over ordinary processes.
+	Priority string `json:"priority,omitempty"`
 	// IOUring is for files of other versions: this one does not use io_uring.
 	IOUring string `json:"io_uring,omitempty"`
 }

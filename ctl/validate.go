@@ -254,6 +254,7 @@ func (s OffloadSpec) Validate() error {
 		o.check("gso", offloadProblem(s.GSO, OffloadAuto, OffloadOff)),
 		o.check("gro", offloadProblem(s.GRO, OffloadAuto, OffloadOff)),
 		o.check("spin", offloadProblem(s.Spin, OffloadAuto, OffloadOff)),
+		o.check("priority", offloadProblem(s.Priority, OffloadAuto, OffloadOff)),
 		o.check("io_uring", offloadProblem(s.IOUring, OffloadAuto, OffloadOff)),
 	)
 }

@@ -45,7 +45,8 @@ type Node struct {
 	networks map[string]*network
 	ports    map[string]*port
 	peers    map[netip.Addr]*peer
-	retired  frame.Stats // of hops and links that were removed
+	retired  frame.Stats  // of hops and links that were removed
+	priority *ctl.Feature // nil before prioritize
 
 	tapInUse atomic.Pointer[tap.Features] // what the last TAP got, nil before the first
 	tapLess  sync.Once                    // a TAP got less than was asked for, and that is logged
@@ -192,10 +193,12 @@ func (n *Node) Status(ctx context.Context) (ctl.Status, error) {
 	}, nil
 }
 
+// turnedOff is why what could be used is not.
+const turnedOff = "turned off by the configuration"
+
 // features tells what the kernel gave. What no port or VTEP has asked for yet
 // is not known and not listed. Callers hold mu.
 func (n *Node) features() []ctl.Feature {
-	const off = "turned off by the configuration"
 	list := []ctl.Feature{}
 	add := func(name string, on bool, reason string) {
 		if on {
@@ -213,7 +216,7 @@ func (n *Node) features() []ctl.Feature {
 		reason := "the kernel refused it"
 		switch n.offload.TAP {
 		case ctl.OffloadOff:
-			reason = off
+			reason = turnedOff
 		case ctl.OffloadPortable:
 			reason = "the configuration asks for the portable TAP backend"
 		}
@@ -221,7 +224,10 @@ func (n *Node) features() []ctl.Feature {
 		add("tap_tso", f.TSO, reason)
 		add("tap_uso", f.USO, reason)
 	}
-	add("spin", n.workers.spin(), off)
+	add("spin", n.workers.spin(), turnedOff)
+	if n.priority != nil {
+		list = append(list, *n.priority)
+	}
 	add("io_uring", false, "not used: plain system calls are as fast")
 	return list
 }

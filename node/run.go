@@ -47,6 +47,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer n.Close()
+	n.prioritize()
 	if err := n.configure(ctx, o.Config); err != nil {
 		return err
 	}

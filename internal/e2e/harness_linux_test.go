@@ -122,7 +122,7 @@ func launch(t *testing.T, h *netnstest.Host, socket string, args ...string) *rou
 // has an opinion about is the TAP alone.
 func plainly(t *testing.T, args []string) []string {
 	t.Helper()
-	const others = "gso: off, gro: off, spin: off, io_uring: off"
+	const others = "gso: off, gro: off, spin: off, priority: off, io_uring: off"
 	at, text := slices.Index(args, "-c"), ""
 	if at >= 0 {
 		b, err := os.ReadFile(args[at+1])

@@ -45,6 +45,7 @@ func (r *reader) offload(v value) {
 		"gro": r.setText(&s.GRO),
 
 		"spin":     r.setText(&s.Spin),
+		"priority": r.setText(&s.Priority),
 		"io_uring": r.setText(&s.IOUring),
 	})
 	r.config.Offload = &s
