@@ -2,8 +2,11 @@ package topology
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+
+	"weft/ctl"
 )
 
 // What follows is about files of containerlab: what of them is taken for what,
@@ -108,13 +111,56 @@ func kindNames() string {
 // machine itself or something on it.
 var outside = []string{"host", "mgmt-net", "macvlan", "macvtap"}
 
-// linkType refuses a link that is no cable, and reports whether it is one.
-func (r *reader) linkType(v value) bool {
+// linkType reads what kind of link it is: "veth", or "vxlan". It is "" for one
+// that is refused.
+func (r *reader) linkType(v value) string {
 	for _, p := range r.scalarPairs(v) {
-		if s, _ := text(p.node); p.name == "type" && s != "veth" {
-			r.fail(p.value, "links of type %q are not supported (want veth; to another machine goes a node of kind remote)", s)
-			return false
+		if p.name != "type" {
+			continue
+		}
+		switch s, _ := text(p.node); s {
+		case linkVETH:
+		case linkVXLAN, "vxlan-stitch": // the other is an end of containerlab's own making
+			return linkVXLAN
+		default:
+			r.fail(p.value, "links of type %q are not supported (want veth or vxlan; to another machine goes a node of kind remote)", s)
+			return ""
 		}
 	}
-	return true
+	return linkVETH
+}
+
+const (
+	linkVETH  = "veth"
+	linkVXLAN = "vxlan"
+	// foreignVXLANPort is where containerlab listens for VXLAN, which is not
+	// the port of RFC 7348.
+	foreignVXLANPort = 14789
+)
+
+// farEnd reads what a link of type vxlan says of the other machine, into a node
+// of kind remote.
+func (r *reader) farEnd(n *Node) readers {
+	n.Kind, n.Peers, n.VTEP = Remote, nil, &ctl.VTEPSpec{Port: foreignVXLANPort}
+	return readers{
+		"remote":   func(v value) { r.remoteAddress(v, n) },
+		"vni":      setNumber(r, &n.VNI, 1, maxVNI),
+		"udp-port": setNumber(r, &n.VTEP.Port, 1, math.MaxUint16),
+	}
+}
+
+// addFarEnd gives the lab the other machine of a link in v, and is its end.
+func (r *reader) addFarEnd(v value, t *Topology, n Node) End {
+	n.Name = fmt.Sprintf("vxlan%d", n.VNI)
+	if len(n.Peers) == 0 || n.VNI == 0 {
+		r.fail(v, "a link of type vxlan needs remote (an address) and vni")
+		return End{}
+	}
+	n.Peers[0].Port = n.VTEP.Port
+	if t.Node(n.Name) != nil {
+		r.fail(v, "the far end would be called %s, and there is one of that name", n.Name)
+	}
+	r.lines["node "+n.Name] = v.line
+	t.Nodes = append(t.Nodes, n)
+	return End{Node: n.Name}
 }

@@ -3,6 +3,7 @@ package topology
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"weft/ctl"
@@ -13,7 +14,8 @@ import (
 // link reads {endpoints: [A, B]}, and containerlab's longer form of it.
 func (r *reader) link(v value, t *Topology) Link {
 	var l Link
-	if !r.linkType(v) {
+	kind := r.linkType(v)
+	if kind == "" {
 		return l
 	}
 	ends := 0
@@ -21,24 +23,23 @@ func (r *reader) link(v value, t *Topology) Link {
 	addPair := func(v value) { pairs = append(pairs, v) }
 	macs := map[End]string{}
 	addresses := map[End][]string{}
-	r.fields(v, readers{
-		"endpoints": func(v value) {
-			r.items(v, func(v value) {
-				var mac string
-				var cidr []string
-				e := r.end(v, &mac, &cidr)
-				switch ends {
-				case 0:
-					l.A = e
-				case 1:
-					l.B = e
-				}
-				ends++
-				macs[e], addresses[e] = mac, cidr
-			})
-		},
-		"type": nil, // veth, as linkType has seen
-		"mtu":  setNumber(r, &l.MTU, ctl.MinMTU, ctl.MaxMTU),
+	addEnd := func(v value) {
+		var mac string
+		var cidr []string
+		e := r.end(v, &mac, &cidr)
+		switch ends {
+		case 0:
+			l.A = e
+		case 1:
+			l.B = e
+		}
+		ends++
+		macs[e], addresses[e] = mac, cidr
+	}
+	known := readers{
+		"endpoints": func(v value) { r.items(v, addEnd) },
+		"type":      nil, // linkType has it
+		"mtu":       setNumber(r, &l.MTU, ctl.MinMTU, ctl.MaxMTU),
 		"state": func(v value) {
 			switch s := r.string(v); s {
 			case "up":
@@ -52,7 +53,18 @@ func (r *reader) link(v value, t *Topology) Link {
 		"ipv4":   addPair, "ipv6": addPair,
 		"vars":   func(v value) { r.addressVars(v, addPair) },
 		"labels": nil,
-	})
+	}
+	var far Node
+	if kind == linkVXLAN {
+		maps.Copy(known, r.farEnd(&far))
+		known["endpoint"] = addEnd
+		delete(known, "endpoints")
+	}
+	r.fields(v, known)
+	if kind == linkVXLAN && ends == 1 {
+		l.B = r.addFarEnd(v, t, far)
+		ends++
+	}
 	if ends != 2 {
 		r.fail(v, "a link has two endpoints, this one has %d", ends)
 		return l

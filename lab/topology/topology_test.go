@@ -167,6 +167,9 @@ var bad = []struct{ in, want string }{
 	{links(`{endpoints: ["a:e", "b:e"], impair: {dely: 1ms}}`), `5: topology.links[0].impair.dely: unknown key (want one of burst, corrupt, delay,`},
 	{links(`{endpoints: ["a:e", "b:e"], impair: {delay: 1}}`), `5: topology.links[0].impair.delay: `},
 	{links(`{endpoints: ["a:e", "b:e"], type: macvlan}`), `5: topology.links[0].type: links of type "macvlan" are not supported`},
+	{links(`{type: vxlan, endpoint: {node: a, interface: e}, vni: 7}`), `5: topology.links[0]: a link of type vxlan needs remote (an address) and vni`},
+	{links(`{type: vxlan, endpoint: {node: a, interface: e}, remote: x, vni: 7}`), `5: topology.links[0].remote: `},
+	{links(`{endpoints: ["a:e", "b:e"], vni: 7}`), `5: topology.links[0].vni: unknown key`},
 	{"  nodes: {a: {address: {e: 10.0.0.1/24}}}", `3: topology.nodes.a.address.e: no link ends at a:e`},
 	{"  nodes: {a: {address: {e: 10.0.0.1}}}", `3: topology.nodes.a.address.e: "10.0.0.1" is not an address with its prefix length`},
 	{
