@@ -19,6 +19,7 @@ func TestTimer(t *testing.T) {
 			fired := make(chan time.Time, 10)
 			timer := l.NewTimer(func() { fired <- time.Now() })
 			for _, d := range []time.Duration{20 * time.Millisecond, time.Millisecond, 0, -time.Second} {
+				asleep(t, l)
 				at := time.Now().Add(d)
 				timer.Set(at)
 				if got := await(t, fired, d.String()); got.Before(at) {
@@ -27,6 +28,7 @@ func TestTimer(t *testing.T) {
 			}
 			// Later and sooner than the loop sleeps for.
 			timer.Set(time.Now().Add(time.Hour))
+			asleep(t, l)
 			timer.Set(time.Now().Add(10 * time.Millisecond))
 			await(t, fired, "an earlier time")
 			timer.Set(time.Now())
@@ -35,6 +37,16 @@ func TestTimer(t *testing.T) {
 				t.Error("called more often than set")
 			}
 		})
+	}
+}
+
+// asleep waits until the loop goes to sleep.
+func asleep(t *testing.T, l *Loop) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); l.timers.asleep.Load() == awake; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the loop does not sleep")
+		}
 	}
 }
 
