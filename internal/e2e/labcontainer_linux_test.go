@@ -35,10 +35,13 @@ const image = "weft-busybox"
 func newDocker(t *testing.T) *dockerEngine {
 	t.Helper()
 	lack := func(what string) {
-		if os.Getenv("WEFT_REQUIRE_DOCKER") != "" {
-			t.Fatal("WEFT_REQUIRE_DOCKER is set, but ", what)
-		}
-		t.Skip(what)
+		t.Helper()
+		t.Fatal("WEFT_REQUIRE_DOCKER is set, but ", what)
+	}
+	// Not by default yet: once in some ten runs, three in a row did not come to
+	// their end, and nobody knows why.
+	if os.Getenv("WEFT_REQUIRE_DOCKER") == "" {
+		t.Skip("set WEFT_REQUIRE_DOCKER=1 to have a Docker engine started (apt-get install docker.io)")
 	}
 	netnstest.NewHost(t, "engine") // skips where namespaces are not permitted
 	if users, err := os.ReadFile("/proc/self/uid_map"); err != nil || strings.Fields(string(users))[2] == "1" {
@@ -90,16 +93,21 @@ func newDocker(t *testing.T) *dockerEngine {
 		}
 		select {
 		case <-ended:
-			lack("dockerd does not run here:\n" + log.String())
+			lack("dockerd does not run here: " + lastLine(log.String()))
 		default:
 		}
 		if time.Now().After(deadline) {
-			lack("dockerd does not answer:\n" + log.String())
+			lack("dockerd does not answer")
 		}
 	}
 	d.load(busybox)
 	t.Setenv("DOCKER_HOST", "unix://"+d.socket)
 	return d
+}
+
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
 // load makes the image.
