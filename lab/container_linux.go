@@ -128,6 +128,11 @@ func followSize(ctx context.Context, p *engine.Process, from *os.File) (stop fun
 func killInContainer(ctx context.Context, p *engine.Process, caught <-chan os.Signal) {
 	for s := range caught {
 		state, err := p.State(ctx)
+		// The engine may not know yet of a command that speaks already.
+		for end := time.Now().Add(endTime); err == nil && state.PID == 0 && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond)
+			state, err = p.State(ctx)
+		}
 		if s, ok := s.(unix.Signal); ok && err == nil && state.Running && state.PID > 1 {
 			_ = unix.Kill(state.PID, s)
 		}
