@@ -14,12 +14,12 @@ import (
 // A daemon that may, has precedence, all its threads, unless its file says not;
 // and status knows.
 func TestPriority(t *testing.T) {
-	hosts := underlay(t, "a", "b")
-	auto := start(t, hosts[0], "-c", file(t, fileA))
-	off := start(t, hosts[1], "-c", file(t, fileB+"offload: {priority: off}\n"))
 	if netnstest.Plain() {
 		t.Skip("all accelerations are off in this run")
 	}
+	hosts := underlay(t, "a", "b")
+	auto := start(t, hosts[0], "-c", file(t, fileA))
+	off := start(t, hosts[1], "-c", file(t, fileB+"offload: {priority: off}\n"))
 	own := nices(t, os.Getpid())
 	for r, want := range map[*router]string{auto: "-10", off: own} {
 		var said *ctl.Feature
