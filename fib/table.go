@@ -62,6 +62,7 @@ type Table struct {
 	ports     []port // by PortID, grown as ports appear
 	learned   int    // entries of all ports, aged ones that no sweep met too
 	static    int
+	_         [56]byte // up to a multiple of a cache line, or the allocator would align it to less
 }
 
 // port is what the table knows of a port. Guarded by Table.mu.

@@ -345,9 +345,12 @@ func TestCacheLines(t *testing.T) {
 			t.Errorf("an array of %d buckets begins at %x", n, p)
 		}
 	}
-	var tab Table
-	if o := unsafe.Offsetof(tab.mu); o%64 != 0 {
-		t.Errorf("mu is at %d", o)
+	for range 100 {
+		tab := New(Config{})
+		first, rest := uintptr(unsafe.Pointer(tab)), uintptr(unsafe.Pointer(&tab.mu))
+		if first%64 != 0 || rest%64 != 0 {
+			t.Fatalf("a table at %x has its lock at %x", first, rest)
+		}
 	}
 }
 
