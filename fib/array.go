@@ -31,7 +31,6 @@ type array struct {
 	// buckets has a length of a power of two, hence a size for which the
 	// allocator aligns it to cache lines.
 	buckets      []bucket
-	mask         uint64
 	seed, factor uint64
 
 	// gens is the table's when this was its array. One that was replaced may
@@ -51,7 +50,6 @@ func newArray(buckets int, g generations) *array {
 	return &array{
 		gens:    g,
 		buckets: make([]bucket, buckets),
-		mask:    uint64(buckets - 1),
 		seed:    rand.Uint64(),
 		factor:  rand.Uint64() | 1,
 	}
@@ -95,7 +93,7 @@ func (a *array) hash(word uint64) uint64 {
 func (a *array) find(k Key) *slot {
 	word := k.word()
 	h := a.hash(word)
-	b := &a.buckets[h&a.mask]
+	b := &a.buckets[h&uint64(len(a.buckets)-1)]
 	for {
 		if i := b.index(word); i != absent {
 			return &b[i%slotsPerBucket]
@@ -104,7 +102,7 @@ func (a *array) find(k Key) *slot {
 			return nil
 		}
 		h++
-		b = &a.buckets[h&a.mask]
+		b = &a.buckets[h&uint64(len(a.buckets)-1)]
 	}
 }
 
@@ -133,7 +131,7 @@ func (a *array) place(k Key, v value) bool {
 	word := k.word()
 	h := a.hash(word)
 	for range maxProbe {
-		b := &a.buckets[h&a.mask]
+		b := &a.buckets[h&uint64(len(a.buckets)-1)]
 		for i := range b {
 			if s := &b[i]; s.key.Load() == 0 {
 				s.store(v)

@@ -45,8 +45,8 @@ func (t *Table) cover(p frame.PortID) {
 func (t *Table) widen(ports int) {
 	old := t.array.Load()
 	a := &array{
-		buckets: old.buckets, mask: old.mask, seed: old.seed, factor: old.factor,
-		gens: old.gens.grown(ports), used: old.used,
+		buckets: old.buckets, seed: old.seed, factor: old.factor, used: old.used,
+		gens: old.gens.grown(ports),
 	}
 	// Who refreshes an entry in old has to find what replaces a later.
 	old.next.Store(a)

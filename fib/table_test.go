@@ -306,7 +306,7 @@ func TestSequencesSpread(t *testing.T) {
 			a := newArray(buckets, nil)
 			var homes [buckets]int
 			for i := range a.maxUsed() / 3 * 2 {
-				homes[a.hash(mac(i*stride).word())&a.mask]++
+				homes[a.hash(mac(i*stride).word())&uint64(len(a.buckets)-1)]++
 			}
 			if longestOverflow(homes[:]) >= maxProbe {
 				crowded++
