@@ -38,8 +38,8 @@ func newDocker(t *testing.T) *dockerEngine {
 		t.Helper()
 		t.Fatal("WEFT_REQUIRE_DOCKER is set, but ", what)
 	}
-	// Not by default yet: once in some ten runs, three in a row did not come to
-	// their end, and nobody knows why.
+	// Not by default yet: it hung in two of some ten runs. One cause is mended, a
+	// signal before the engine listed the command; it takes more runs to know.
 	if os.Getenv("WEFT_REQUIRE_DOCKER") == "" {
 		t.Skip("set WEFT_REQUIRE_DOCKER=1 to have a Docker engine started (apt-get install docker.io)")
 	}
@@ -266,23 +266,7 @@ func containerExec(t *testing.T, u *labUser) {
 	if out, err := count.Output(); err != nil || len(out) != length {
 		t.Errorf("cat gives %d bytes of %d: %v", len(out), length, err)
 	}
-	wait := exec.Command(u.bin, "lab", "exec", "c1", "--", "sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done")
-	out, err := wait.StdoutPipe()
-	if err == nil {
-		err = wait.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 6)); err != nil {
-		t.Fatal(err)
-	}
-	if err := wait.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if _ = wait.Wait(); wait.ProcessState.ExitCode() != 9 {
-		t.Errorf("after SIGTERM: %v, want exit code 9", wait.ProcessState)
-	}
+	takesSignals(t, u, "c1")
 }
 
 // containerTerminal: and a terminal.

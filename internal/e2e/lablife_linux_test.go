@@ -138,6 +138,29 @@ func TestLabInterrupted(t *testing.T) {
 	u.gone("slow")
 }
 
+// takesSignals checks that a signal to `weft lab exec` reaches the command in
+// the node, and that the exit code that follows is its own.
+func takesSignals(t *testing.T, u *labUser, node string) {
+	t.Helper()
+	wait := exec.Command(u.bin, "lab", "exec", node, "--", "sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done")
+	out, err := wait.StdoutPipe()
+	if err == nil {
+		err = wait.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 6)); err != nil {
+		t.Fatal(err)
+	}
+	if err := wait.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _ = wait.Wait(); wait.ProcessState.ExitCode() != 9 {
+		t.Errorf("after SIGTERM: %v, want exit code 9", wait.ProcessState)
+	}
+}
+
 // A command in a node has the caller's input, signals and exit code.
 func TestLabExec(t *testing.T) {
 	u := newLabUser(t, false)
@@ -156,23 +179,7 @@ func TestLabExec(t *testing.T) {
 	if out, err := cat.Output(); err != nil || string(out) != "through\n" {
 		t.Errorf("cat: %q, %v", out, err)
 	}
-	wait := exec.Command(u.bin, "lab", "exec", "h1", "--", "sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done")
-	out, err := wait.StdoutPipe()
-	if err == nil {
-		err = wait.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 6)); err != nil {
-		t.Fatal(err)
-	}
-	if err := wait.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if _ = wait.Wait(); wait.ProcessState.ExitCode() != 9 {
-		t.Errorf("after SIGTERM: %v, want exit code 9", wait.ProcessState)
-	}
+	takesSignals(t, u, "h1")
 	u.fails(`no node "h3"`, "exec", "h3", "--", "true")
 
 	const marker = "86396" // seconds that nobody else sleeps
