@@ -21,6 +21,13 @@ var start = time.Now()
 // now is a monotonic clock.
 func now() time.Duration { return time.Since(start) }
 
+// turnLength is how long a loop goes on without giving way to other goroutines.
+// The runtime takes the processor from a thread in a system call when its
+// goroutine has not been scheduled for 10 ms, and that costs more than the frame
+// which ends the call. To be scheduled wakes another thread and costs as much as
+// a frame, so it is not done for each one.
+const turnLength = 5 * time.Millisecond
+
 // queue is a descriptor that the loop serves.
 type queue struct {
 	fd   *FD
@@ -48,6 +55,7 @@ type Loop struct {
 	queues []*queue
 	set    []unix.PollFd
 	spin   Spinner
+	turn   time.Duration // when the loop last gave way
 
 	timers timers
 }
@@ -98,16 +106,13 @@ func (l *Loop) Run() error {
 	defer l.wake.close()
 	more := false
 	for {
-		ready := look(l.set)
-		if ready == 0 && !more && !l.timers.due() && (!l.spin.Again(now()) || l.options.NoSpin) {
-			// The runtime takes the processor from a thread in a system call when
-			// its goroutine has not been scheduled for 10 ms, and that costs more
-			// than the frame which ends the call.
-			runtime.Gosched()
+		ready := 0
+		if more || l.spin.Worth() || l.timers.due() {
+			ready = look(l.set)
+		}
+		if ready == 0 && !more && !l.timers.due() {
 			var err error
-			ready, err = wait(l.set, l.timers.sleeps())
-			l.timers.wakes()
-			if err != nil {
+			if ready, err = l.pause(); err != nil {
 				l.end(err)
 				return err
 			}
@@ -126,6 +131,22 @@ func (l *Loop) Run() error {
 		}
 		more = l.serve()
 	}
+}
+
+// pause sleeps until there is something to do, unless it is better to look
+// again. It gives how many descriptors there is something of.
+func (l *Loop) pause() (ready int, err error) {
+	t := now()
+	if l.spin.Again(t) && !l.options.NoSpin {
+		return 0, nil
+	}
+	if t-l.turn >= turnLength {
+		l.turn = t
+		runtime.Gosched()
+	}
+	ready, err = wait(l.set, l.timers.sleeps())
+	l.timers.wakes()
+	return ready, err
 }
 
 // serve gives a turn to each queue that has something to read, and reports

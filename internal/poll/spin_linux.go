@@ -37,8 +37,11 @@ func (s *Spinner) Again(now time.Duration) bool {
 	if !s.pause {
 		s.pause, s.since = true, now
 	}
-	return s.usual < worth && now-s.since < min(max(2*s.usual, shortLook), longLook)
+	return s.Worth() && now-s.since < min(max(2*s.usual, shortLook), longLook)
 }
+
+// Worth reports whether pauses are short enough for a look to be worth its time.
+func (s *Spinner) Worth() bool { return s.usual < worth }
 
 // Pausing reports whether Again was asked since something was found.
 func (s *Spinner) Pausing() bool { return s.pause }

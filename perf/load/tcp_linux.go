@@ -164,8 +164,8 @@ func connect(ctx context.Context, from, to End, n int) (conns []conn, err error)
 			return conns, fmt.Errorf("accept on %s: %w", to.Host.Name, err)
 		}
 		var c conn
-		if c.client, err = blocking(client); err == nil {
-			c.server, err = blocking(server)
+		if c.client, err = blocking(client.(*net.TCPConn)); err == nil {
+			c.server, err = blocking(server.(*net.TCPConn))
 		}
 		conns = append(conns, c)
 		if err != nil {
@@ -195,17 +195,32 @@ func SetCongestion(fd int, name string) error {
 }
 
 // blocking takes a socket out of Go's poller. It takes ownership of c.
-func blocking(c io.Closer) (*os.File, error) {
+//
+// The poller must not know the descriptor that it gives, either: it would have a
+// thread woken for everything that arrives, beside the one that waits for it.
+func blocking(c interface {
+	syscall.Conn
+	io.Closer
+},
+) (*os.File, error) {
 	defer c.Close()
-	f, err := c.(interface{ File() (*os.File, error) }).File() // as all of package net are
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.SetNonblock(int(f.Fd()), false); err != nil {
-		f.Close()
+	var own int
+	failed := raw.Control(func(fd uintptr) {
+		own, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err = errors.Join(failed, err); err != nil {
 		return nil, err
 	}
-	return f, nil
+	// Before there is a File: one of a socket that does not block is polled.
+	if err := unix.SetNonblock(own, false); err != nil {
+		unix.Close(own)
+		return nil, err
+	}
+	return os.NewFile(uintptr(own), "socket"), nil
 }
 
 // shutdown ends what either side waits for.
