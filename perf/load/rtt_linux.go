@@ -7,9 +7,7 @@ import (
 	"math"
 	"net"
 	"os"
-	"runtime"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,9 +16,6 @@ const (
 	// answerWithin is when a UDP request counts as lost, far above any round
 	// trip in one machine.
 	answerWithin = 200 * time.Millisecond
-	// wakeEvery is how long a read sleeps at most before it is called again. Its
-	// thread is the runtime's only between calls.
-	wakeEvery = 10 * time.Millisecond
 	// forever is a wait for a message without end.
 	forever = 0
 	// samplesAtFirst is memory for the round trips of ten seconds, so that it
@@ -90,7 +85,6 @@ func RTT(ctx context.Context, from, to End, proto string, size int, d time.Durat
 	}
 	if len(conns) > 0 {
 		defer conns[0].close()
-		err = errors.Join(err, conns[0].wakeUp())
 	}
 	if err != nil {
 		return Latency{}, err
@@ -134,20 +128,6 @@ func connectUDP(from, to End) (c conn, err error) {
 		}
 	}
 	return c, err
-}
-
-// wakeUp has reads give up after wakeEvery.
-func (c *conn) wakeUp() error {
-	t := unix.NsecToTimeval(int64(wakeEvery))
-	for _, f := range []*os.File{c.client, c.server} {
-		if f == nil {
-			continue
-		}
-		if err := unix.SetsockoptTimeval(int(f.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &t); err != nil {
-			return os.NewSyscallError("SO_RCVTIMEO", err)
-		}
-	}
-	return nil
 }
 
 // pingPong is one measurement.
@@ -198,7 +178,7 @@ func (p *pingPong) ask(d time.Duration) error {
 	counted := begin.Add(min(d/rttWarmUpShare, rttWarmUp))
 	end := begin.Add(d)
 	for now := begin; now.Before(end); {
-		if err := writeAll(fd, buf); err != nil {
+		if err := sysWrite(fd, buf); err != nil {
 			return err
 		}
 		err := p.read(fd, buf, answerWithin)
@@ -242,7 +222,7 @@ func (p *pingPong) echo() error {
 		if err := p.read(fd, buf, forever); err != nil {
 			return err
 		}
-		if err := writeAll(fd, buf); err != nil {
+		if err := sysWrite(fd, buf); err != nil {
 			return err
 		}
 	}
@@ -250,49 +230,26 @@ func (p *pingPong) echo() error {
 
 // read reads one message. An error that wraps EAGAIN says that a UDP one did not
 // come in time.
-//
-// The runtime is not told of the calls. Of a goroutine that is in system calls
-// most of the time it would take the processor away in each of them, look every
-// 20 microseconds whether it can, and wake another thread to give it back: more
-// than the round trip itself, and on the same processors.
 func (p *pingPong) read(fd int, buf []byte, within time.Duration) error {
 	var since time.Time
 	for got := 0; got < len(buf); {
-		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&buf[got])), uintptr(len(buf)-got))
+		n, err := sysRead(fd, buf[got:])
 		switch {
-		case errno == unix.EINTR: // by the runtime, which wants the goroutine to stop
-			runtime.Gosched()
-		case errno == unix.EAGAIN: // after wakeEvery
-			runtime.Gosched()
+		case errors.Is(err, unix.EAGAIN):
 			if since.IsZero() {
 				since = time.Now().Add(-wakeEvery)
 			}
 			if p.udp && within != forever && time.Since(since) >= within {
-				return os.NewSyscallError("read", errno)
+				return err
 			}
-		case errno != 0:
-			return os.NewSyscallError("read", errno)
+		case err != nil:
+			return err
 		case n == 0:
 			return errDown
-		case p.udp && int(n) != len(buf):
+		case p.udp && n != len(buf):
 			return fmt.Errorf("datagram of %d bytes where %d were sent", n, len(buf))
 		default:
-			got += int(n)
-		}
-	}
-	return nil
-}
-
-// writeAll writes buf, as read reads.
-func writeAll(fd int, buf []byte) error {
-	for len(buf) > 0 {
-		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
-		switch errno {
-		case 0:
-			buf = buf[n:]
-		case unix.EINTR:
-		default:
-			return os.NewSyscallError("write", errno)
+			got += n
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -92,7 +93,7 @@ func (o *outlet) send(n int) (refused int, err error) {
 		o.seq++
 	}
 	for i := 0; i < n; {
-		r, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(o.fd),
+		r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(o.fd),
 			uintptr(unsafe.Pointer(&o.msgs[i])), uintptr(n-i), 0, 0, 0)
 		switch errno {
 		case 0:
@@ -101,6 +102,7 @@ func (o *outlet) send(n int) (refused int, err error) {
 			refused++
 			i++
 		case unix.EINTR:
+			runtime.Gosched()
 		default:
 			return refused, os.NewSyscallError("sendmmsg", errno)
 		}
@@ -179,15 +181,4 @@ func monotonic() int64 {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail for this clock
 	return ts.Nano()
-}
-
-// sleepUntil sleeps to a time of CLOCK_MONOTONIC.
-func sleepUntil(ns int64) error {
-	ts := unix.NsecToTimespec(ns)
-	for {
-		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return os.NewSyscallError("clock_nanosleep", err)
-		}
-	}
 }

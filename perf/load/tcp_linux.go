@@ -100,8 +100,8 @@ func waitOr(ctx context.Context, d time.Duration, errs <-chan error) error {
 func pour(f *os.File) error {
 	fd, buf := int(f.Fd()), make([]byte, chunk)
 	for {
-		if _, err := unix.Write(fd, buf); err != nil && !errors.Is(err, unix.EINTR) {
-			return os.NewSyscallError("write", err)
+		if err := sysWrite(fd, buf); err != nil {
+			return err
 		}
 	}
 }
@@ -110,11 +110,11 @@ func pour(f *os.File) error {
 func drain(f *os.File, received *atomic.Uint64) error {
 	fd, buf := int(f.Fd()), make([]byte, chunk)
 	for {
-		n, err := unix.Read(fd, buf)
+		n, err := sysRead(fd, buf)
 		switch {
-		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
 		case err != nil:
-			return os.NewSyscallError("read", err)
+			return err
 		case n == 0:
 			return nil
 		default:
@@ -216,7 +216,7 @@ func blocking(c interface {
 		return nil, err
 	}
 	// Before there is a File: one of a socket that does not block is polled.
-	if err := unix.SetNonblock(own, false); err != nil {
+	if err := errors.Join(unix.SetNonblock(own, false), wake(own)); err != nil {
 		unix.Close(own)
 		return nil, err
 	}
