@@ -152,9 +152,9 @@ func FuzzCoalesce(f *testing.F) {
 		f.Add(append(add(s), add(s)...))
 	}
 	f.Add(all)
-	for _, v6 := range []bool{false, true} {
+	for i := range 4 {
 		k := tcp4(nil)
-		k.v6 = v6
+		k.v6, k.udp = i&1 != 0, i&2 != 0
 		var run []byte
 		for _, k := range stream(k, 5, 60) {
 			run = append(run, add(k.build(f))...)
@@ -201,7 +201,7 @@ func FuzzCoalesce(f *testing.F) {
 	})
 }
 
-// verifies verifies TCP's checksum and nothing else.
+// verifies verifies TCP's or UDP's checksum and nothing else.
 func verifies(p *Packet, f []byte) bool {
 	return Fold(Sum(f[p.L4:p.End], p.pseudoSum(f, p.End-p.L4))) == 0xffff
 }

@@ -17,18 +17,22 @@ const (
 	// IPv6 packet could be longer by its header; the kernel's own superframes
 	// are not.)
 	maxPacket = 65535
+
+	// maxDatagrams is how many UDP datagrams a superframe holds at most, as many
+	// as the kernel itself puts together (UDP_GRO_CNT_MAX).
+	maxDatagrams = 64
 )
 
 // Coalescer merges TCP segments that follow each other within a batch into
-// superframes, without copying: the Buf of the first segment gets the payload
-// of later ones as Frags.
+// superframes, and UDP datagrams of a flow that are of equal length, without
+// copying: the Buf of the first gets the payload of later ones as Frags.
 //
 // A segment joins an open superframe when it continues its sequence numbers
 // and no header field differs but lengths, checksums, IPv4 id and the PSH
 // flag; the id may differ only as RFC 6864 section 4.1 lets it, or count up.
 // All checksums are verified before, because a superframe's NeedsCsum ends
-// verification. The segments that [Segmenter] cuts from a superframe are those
-// it was made of.
+// verification; a datagram without one stays alone. The frames that [Segmenter]
+// cuts from a superframe are those it was made of.
 //
 // The order of frames within a flow never changes: any other frame of a flow
 // (a pure acknowledgement, a FIN, a retransmission) closes the flow's
@@ -49,7 +53,7 @@ type flow struct {
 	p        Packet
 	size     int    // payload of the first segment, and so of all but the last
 	end      int    // length of the superframe so far
-	seq      uint32 // the sequence number that continues it
+	seq      uint32 // TCP: the sequence number that continues it
 	id       uint16 // IPv4: the id that continues it
 	verified bool   // the first segment's checksums were found good
 	merged   bool
@@ -74,8 +78,6 @@ func (c *Coalescer) Add(mem []byte, off int, vni frame.VNI, ingress frame.PortID
 	case p.Fragment:
 		c.closeAll()
 		return c.append(mem, off, vni, ingress)
-	case p.Proto != protoTCP:
-		return c.append(mem, off, vni, ingress)
 	}
 
 	key := flowKey(&p, head)
@@ -85,7 +87,7 @@ func (c *Coalescer) Add(mem []byte, off int, vni frame.VNI, ingress frame.PortID
 			continue
 		}
 		if f.join(&p, head) {
-			if p.End-p.HdrLen < f.size || f.push {
+			if f.full(p.End - p.HdrLen) {
 				c.close(i)
 			}
 			return nil
@@ -119,11 +121,9 @@ func (c *Coalescer) open(key uint64, b *frame.Buf, p *Packet, head []byte) {
 		c.close(c.evict)
 		c.evict = (c.evict + 1) % maxFlows
 	}
-	l4 := head[p.L4:]
-	f := flow{
-		buf: b, p: *p,
-		size: p.End - p.HdrLen, end: p.End,
-		seq: binary.BigEndian.Uint32(l4[tcpSeq:]) + uint32(p.End-p.HdrLen),
+	f := flow{buf: b, p: *p, size: p.End - p.HdrLen, end: p.End}
+	if p.Proto == protoTCP {
+		f.seq = binary.BigEndian.Uint32(head[p.L4+tcpSeq:]) + uint32(f.size)
 	}
 	if !p.IPv6 {
 		f.id = binary.BigEndian.Uint16(head[p.L3+ipv4ID:]) + 1
@@ -157,16 +157,28 @@ func flowKey(p *Packet, head []byte) uint64 {
 
 // mayOpen reports whether other segments may join the one at head.
 func mayOpen(p *Packet, head []byte) bool {
-	return p.End == len(head) && p.End > p.HdrLen && p.End-p.L3 <= maxPacket &&
-		head[p.L4+tcpFlags] == flagACK
+	if p.End != len(head) || p.End <= p.HdrLen || p.End-p.L3 > maxPacket {
+		return false
+	}
+	if p.Proto == protoUDP {
+		return wholeDatagram(p, head)
+	}
+	return head[p.L4+tcpFlags] == flagACK
+}
+
+// wholeDatagram reports whether the lengths of IP and UDP agree and there is a
+// checksum.
+func wholeDatagram(p *Packet, head []byte) bool {
+	l4 := head[p.L4:]
+	return int(binary.BigEndian.Uint16(l4[udpLenOff:])) == p.End-p.L4 && binary.BigEndian.Uint16(l4[udpCsum:]) != 0
 }
 
 // sameFlow reports whether head is a frame between the same two sockets as f:
 // one that must not overtake another.
 func (f *flow) sameFlow(p *Packet, head []byte, vni frame.VNI, ingress frame.PortID) bool {
 	first := f.buf.Head()
-	if f.buf.VNI != vni || f.buf.Ingress != ingress || f.p.IPv6 != p.IPv6 || f.p.L3 != p.L3 ||
-		!bytes.Equal(first[:p.L3], head[:p.L3]) || !bytes.Equal(first[f.p.L4:f.p.L4+tcpSeq], head[p.L4:p.L4+tcpSeq]) {
+	if f.buf.VNI != vni || f.buf.Ingress != ingress || f.p.IPv6 != p.IPv6 || f.p.Proto != p.Proto || f.p.L3 != p.L3 ||
+		!bytes.Equal(first[:p.L3], head[:p.L3]) || !bytes.Equal(first[f.p.L4:f.p.L4+portsLen], head[p.L4:p.L4+portsLen]) {
 		return false
 	}
 	a, b := first[p.L3:], head[p.L3:]
@@ -184,13 +196,7 @@ func (f *flow) join(p *Packet, head []byte) bool {
 		return false
 	}
 	first := f.buf.Head()
-	a, b := first[p.L4:p.HdrLen], head[p.L4:p.HdrLen]
-	if binary.BigEndian.Uint32(b[tcpSeq:]) != f.seq ||
-		!bytes.Equal(a[tcpAck:tcpFlags], b[tcpAck:tcpFlags]) ||
-		b[tcpFlags]&^flagPSH != flagACK ||
-		!bytes.Equal(a[tcpWindow:tcpCsum], b[tcpWindow:tcpCsum]) ||
-		!bytes.Equal(a[tcpUrgent:], b[tcpUrgent:]) ||
-		!f.sameIP(first[p.L3:p.L4], head[p.L3:p.L4]) {
+	if !f.continues(p, first, head) || !f.sameIP(first[p.L3:p.L4], head[p.L3:p.L4]) {
 		return false
 	}
 	if !f.verified {
@@ -207,8 +213,28 @@ func (f *flow) join(p *Packet, head []byte) bool {
 	f.seq += uint32(size)
 	f.id++
 	f.merged = true
-	f.push = b[tcpFlags]&flagPSH != 0
+	f.push = p.Proto == protoTCP && head[p.L4+tcpFlags]&flagPSH != 0
 	return true
+}
+
+// continues reports whether TCP's or UDP's header of head, which is of the flow,
+// may follow f, whose first frame is first.
+func (f *flow) continues(p *Packet, first, head []byte) bool {
+	if p.Proto == protoUDP {
+		return wholeDatagram(p, head)
+	}
+	a, b := first[p.L4:p.HdrLen], head[p.L4:p.HdrLen]
+	return binary.BigEndian.Uint32(b[tcpSeq:]) == f.seq &&
+		bytes.Equal(a[tcpAck:tcpFlags], b[tcpAck:tcpFlags]) &&
+		b[tcpFlags]&^flagPSH == flagACK &&
+		bytes.Equal(a[tcpWindow:tcpCsum], b[tcpWindow:tcpCsum]) &&
+		bytes.Equal(a[tcpUrgent:], b[tcpUrgent:])
+}
+
+// full reports whether nothing may follow the payload of size bytes that was
+// added last.
+func (f *flow) full(size int) bool {
+	return size < f.size || f.push || f.p.Proto == protoUDP && 1+len(f.buf.Frags) == maxDatagrams
 }
 
 // sameIP compares IP headers but for lengths, checksums and a permissible id.
@@ -223,7 +249,7 @@ func (f *flow) sameIP(a, b []byte) bool {
 		(binary.BigEndian.Uint16(b[ipv4ID:]) == f.id || b[ipv4Frag]&dontFragment != 0)
 }
 
-// intact verifies the IPv4 header checksum and that of TCP. A segment whose
+// intact verifies the IPv4 header checksum and that of TCP or UDP. A segment whose
 // checksum its sender left undone (see [Adopt]) is known without a pass over
 // the payload; a finished one that looks like it by chance is not merged.
 func intact(p *Packet, head []byte) bool {
@@ -231,7 +257,7 @@ func intact(p *Packet, head []byte) bool {
 		return false
 	}
 	pseudo := p.pseudoSum(head, p.End-p.L4)
-	if binary.BigEndian.Uint16(head[p.L4+tcpCsum:]) == Fold(pseudo) {
+	if binary.BigEndian.Uint16(head[p.L4+p.csumOffset():]) == Fold(pseudo) {
 		return false
 	}
 	return Fold(Sum(head[p.L4:p.End], pseudo)) == 0xffff
@@ -251,9 +277,12 @@ func (f *flow) finish() {
 	if f.push {
 		head[p.L4+tcpFlags] |= flagPSH
 	}
-	binary.BigEndian.PutUint16(head[p.L4+tcpCsum:], Fold(p.pseudoSum(head, f.end-p.L4)))
+	if p.Proto == protoUDP {
+		binary.BigEndian.PutUint16(head[p.L4+udpLenOff:], uint16(f.end-p.L4))
+	}
+	binary.BigEndian.PutUint16(head[p.L4+p.csumOffset():], Fold(p.pseudoSum(head, f.end-p.L4)))
 	f.buf.Offload = frame.Offload{
-		NeedsCsum: true, CsumStart: uint16(p.L4), CsumOffset: tcpCsum,
+		NeedsCsum: true, CsumStart: uint16(p.L4), CsumOffset: uint16(p.csumOffset()),
 		GSO: p.gso(), HdrLen: uint16(p.HdrLen), GSOSize: uint16(f.size),
 	}
 }

@@ -52,6 +52,9 @@ func TestCoalesceRules(t *testing.T) {
 		return func(ks []spec) []spec { return append(append(append([]spec(nil), ks[:i]...), k), ks[i:]...) }
 	}
 	base := tcp4(nil)
+	udp := base
+	udp.udp = true
+	datagrams := func([]spec) []spec { return stream(udp, 5, 100) }
 	short := bytes.Repeat([]byte{1}, 60)
 	long := bytes.Repeat([]byte{1}, 140)
 	for _, c := range []struct {
@@ -113,6 +116,51 @@ func TestCoalesceRules(t *testing.T) {
 		{name: "other port between", specs: insert(2, func() spec { k := base; k.sport++; k.payload = short; return k }()), want: []int{5, 1}},
 		{name: "other host between", specs: insert(2, func() spec { k := base; k.host++; k.payload = short; return k }()), want: []int{5, 1}},
 		{name: "UDP between", specs: insert(2, func() spec { k := base; k.udp = true; k.payload = short; return k }()), want: []int{5, 1}},
+		{name: "UDP", specs: datagrams, want: []int{5}},
+		{name: "UDP over IPv6", specs: func([]spec) []spec { k := udp; k.v6 = true; return stream(k, 5, 100) }, want: []int{5}},
+		{name: "UDP, TCP between", specs: func([]spec) []spec { return insert(2, base)(datagrams(nil)) }, want: []int{5, 1}},
+		{name: "UDP, other port between", specs: func([]spec) []spec {
+			k := udp
+			k.sport++
+			return insert(2, k)(datagrams(nil))
+		}, want: []int{5, 1}},
+		{name: "UDP, shorter closes", specs: func([]spec) []spec {
+			ks := datagrams(nil)
+			ks[2].payload = short
+			return ks
+		}, want: []int{3, 2}},
+		{name: "UDP, longer starts anew", specs: func([]spec) []spec {
+			ks := datagrams(nil)
+			ks[2].payload = long
+			return ks
+		}, want: []int{2, 2, 1}},
+		{name: "UDP, empty", specs: func([]spec) []spec {
+			ks := datagrams(nil)
+			ks[2].payload = nil
+			return ks
+		}, want: []int{2, 1, 2}},
+		{name: "UDP, other TTL", specs: func([]spec) []spec { ks := datagrams(nil); ks[2].ttl--; return ks }, want: []int{2, 1, 2}},
+		{name: "UDP, id jumps without DF", specs: func([]spec) []spec {
+			ks := datagrams(nil)
+			for i := range ks {
+				ks[i].df = false
+			}
+			ks[2].id = 9999
+			return ks
+		}, want: []int{2, 1, 2}},
+		{name: "UDP, no checksum", specs: datagrams, bytes: raw(2, func(f []byte) { f[40], f[41] = 0, 0 }), want: []int{2, 1, 2}},
+		{name: "UDP, no checksum on the first", specs: datagrams, bytes: raw(0, func(f []byte) { f[40], f[41] = 0, 0 }), want: []int{1, 4}},
+		{name: "UDP, damaged", specs: datagrams, bytes: raw(2, func(f []byte) { f[60] ^= 1 }), want: []int{2, 1, 2}},
+		{name: "UDP, length of its own", specs: datagrams, bytes: raw(2, func(f []byte) {
+			// Still with a good checksum: the length counts twice.
+			f[39]--
+			binary.BigEndian.PutUint16(f[40:], binary.BigEndian.Uint16(f[40:])+1)
+		}), want: []int{2, 1, 2}},
+		{name: "UDP, unfinished", specs: datagrams, bytes: raw(2, func(f []byte) {
+			binary.BigEndian.PutUint16(f[40:], naiveSum(udp.pseudoHeader(f)))
+		}), want: []int{2, 1, 2}},
+		{name: "UDP, fragment", specs: datagrams, bytes: raw(2, func(f []byte) { f[20] |= 0x20 }), want: []int{2, 1, 2}},
+		{name: "UDP, padded", specs: datagrams, bytes: func(fs [][]byte) [][]byte { fs[2] = append(fs[2], 0); return fs }, want: []int{2, 1, 2}},
 		{name: "damaged first", bytes: raw(0, func(f []byte) { f[60] ^= 1 }), want: []int{1, 4}},
 		{name: "damaged later", bytes: raw(2, func(f []byte) { f[60] ^= 1 }), want: []int{2, 1, 2}},
 		{name: "damaged IPv4 checksum", bytes: raw(2, func(f []byte) { f[24] ^= 1 }), want: []int{2, 1, 2}},
@@ -182,6 +230,15 @@ func TestCoalesceLimits(t *testing.T) {
 	if n := batch.Bufs()[0].Len(); n != 14+40+45*1448 {
 		t.Errorf("superframe of %d bytes", n)
 	}
+	frames = nil
+	k := tcp4(nil)
+	k.udp = true
+	for _, k := range stream(k, 100, 18) {
+		frames = append(frames, k.build(t))
+	}
+	if _, counts = coalesce(frames); !cmp.Equal([]int{64, 36}, counts) {
+		t.Errorf("a hundred datagrams: %v", counts)
+	}
 }
 
 // More flows than may be open: the first is closed for the ninth, none is lost.
@@ -228,9 +285,9 @@ func TestCoalesceUndoesSegment(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := newRand(seed)
 		k := randomSpec(rnd)
-		k.udp, k.flags = false, flagACK|uint8(rnd.IntN(2))*flagPSH
+		k.flags = flagACK | uint8(rnd.IntN(2))*flagPSH
 		size := 600 + rnd.IntN(900)
-		k.payload = bytesOf(rnd, size+1+rnd.IntN(30000))
+		k.payload = bytesOf(rnd, size+1+rnd.IntN(30000)) // at most maxDatagrams pieces
 		x := k.super(t, size)
 		segs, err := s.Segment(x)
 		noError(t, err)
@@ -268,7 +325,7 @@ func newTraffic(rnd *rand.Rand) *traffic {
 		k := randomSpec(rnd)
 		// The MAC address tells the flows apart in the comparison; some
 		// flows differ in nothing else.
-		k.host, k.udp, k.flags = byte(i), rnd.IntN(8) == 0, flagACK
+		k.host, k.udp, k.flags = byte(i), rnd.IntN(3) == 0, flagACK
 		tr.flows = append(tr.flows, k)
 	}
 	return tr
@@ -313,13 +370,13 @@ func (tr *traffic) next(tb testing.TB) []byte {
 	f := now.build(tb)
 	switch rnd.IntN(40) {
 	case 0:
-		if now.udp {
-			break
-		}
 		// Damaged, but neither in what tells flows apart nor in the data
 		// offset, without which it is no TCP.
-		at := []int{now.l3() + 1, now.l4() + 4 + rnd.IntN(8), now.l4() + 13 + rnd.IntN(len(f)-now.l4()-13)}
-		f[at[rnd.IntN(3)]] ^= byte(1 << rnd.IntN(8))
+		at := []int{now.l3() + 1, now.l4() + 4 + rnd.IntN(4), now.hdrLen() - 2, now.hdrLen() - 1}
+		if len(now.payload) > 0 {
+			at = append(at, now.hdrLen()+rnd.IntN(len(now.payload)))
+		}
+		f[at[rnd.IntN(len(at))]] ^= byte(1 << rnd.IntN(8))
 	case 1:
 		if !now.v6 {
 			f[now.l3()+6] |= 0x20 // a fragment

@@ -54,6 +54,10 @@ const (
 	flagCWR = 0x80
 )
 
+// portsLen is the length of the port numbers that TCP's and UDP's headers begin
+// with, in bytes.
+const portsLen = 4
+
 // Offsets within a UDP header (RFC 768), in bytes.
 const (
 	udpLen     = 8 // of the header

@@ -2,6 +2,7 @@ package load
 
 import (
 	"encoding/binary"
+	"math"
 	"net"
 	"testing"
 	"time"
@@ -75,7 +76,8 @@ func TestBlastFrames(t *testing.T) {
 		numbers[binary.BigEndian.Uint64(p.Data()[seqAt:])]++
 		ip, udp := p.Layer(layers.LayerTypeIPv4).(*layers.IPv4), p.Layer(layers.LayerTypeUDP).(*layers.UDP)
 		flows[udp.SrcPort]++
-		if !ip.SrcIP.Equal(c[0].Addr.AsSlice()) || !ip.DstIP.Equal(c[1].Addr.AsSlice()) || headerChecksum(ip.Contents) != 0 || int(udp.Length) != 100-udpAt {
+		if !ip.SrcIP.Equal(c[0].Addr.AsSlice()) || !ip.DstIP.Equal(c[1].Addr.AsSlice()) || sum(ip.Contents, 0) != math.MaxUint16 || int(udp.Length) != 100-udpAt ||
+			udp.Checksum == 0 || sum(p.Data()[udpAt:], pseudoSum(p.Data())) != math.MaxUint16 {
 			t.Fatalf("not a proper frame:\n%v", p)
 		}
 	}

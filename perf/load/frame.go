@@ -2,6 +2,7 @@ package load
 
 import (
 	"encoding/binary"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -11,12 +12,13 @@ import (
 //
 //	 0  destination MAC, source MAC, EtherType 0x0800
 //	14  IPv4, no options, DF, TTL 64
-//	34  UDP: source port by flow, destination port 9 (discard), no checksum
+//	34  UDP: source port by flow, destination port 9 (discard), checksum
 //	42  trial, 4 bytes: what a counter knows its frames by
 //	46  sequence number, 8 bytes, from 0 in each trial, direction and pair
 //	54  zero
 const (
 	ipAt, udpAt      = 14, 34
+	csumAt           = 40
 	trialAt, seqAt   = 42, 46
 	headersLen       = 42 // what every segment of a train has once: all but the UDP payload
 	discardPort      = 9
@@ -54,28 +56,49 @@ func buildFrame(f []byte, src, dst []byte, from, to netip.Addr, trial uint32) {
 	s, d := from.Unmap().As4(), to.Unmap().As4()
 	copy(ip[12:], s[:])
 	copy(ip[16:], d[:])
-	binary.BigEndian.PutUint16(ip[10:], headerChecksum(ip[:20]))
+	binary.BigEndian.PutUint16(ip[10:], ^sum(ip[:20], 0))
 	udp := f[udpAt:]
 	binary.BigEndian.PutUint16(udp[0:], firstFlow)
 	binary.BigEndian.PutUint16(udp[2:], discardPort)
 	binary.BigEndian.PutUint16(udp[4:], uint16(len(f)-udpAt))
 	binary.BigEndian.PutUint32(f[trialAt:], trial)
+	putChecksum(f, ^sum(udp, pseudoSum(f)))
 }
 
-// setNumber makes a frame one of a flow, with a sequence number.
+// pseudoSum is the sum of the pseudo-header (RFC 768).
+func pseudoSum(f []byte) uint32 {
+	return protocolUDP + uint32(sum(f[ipAt+12:ipAt+20], 0)) + uint32(len(f)-udpAt)
+}
+
+// putChecksum writes UDP's, of which 0 would say that there is none.
+func putChecksum(f []byte, csum uint16) {
+	if csum == 0 {
+		csum = math.MaxUint16
+	}
+	binary.BigEndian.PutUint16(f[csumAt:], csum)
+}
+
+// setNumber makes a frame one of a flow, with a sequence number. It changes the
+// checksum by what it changes else (RFC 1624).
 func setNumber(f []byte, n uint64, flow uint16) {
-	binary.BigEndian.PutUint16(f[udpAt:], firstFlow+flow)
-	binary.BigEndian.PutUint64(f[seqAt:], n)
+	udp, number := f[udpAt:udpAt+2], f[seqAt:seqAt+8]
+	rest := uint32(^binary.BigEndian.Uint16(f[csumAt:])) + uint32(^sum(udp, 0)) + uint32(^sum(number, 0))
+	binary.BigEndian.PutUint16(udp, firstFlow+flow)
+	binary.BigEndian.PutUint64(number, n)
+	putChecksum(f, ^sum(udp, rest+uint32(sum(number, 0))))
 }
 
-// headerChecksum is that of RFC 1071 over an IPv4 header.
-func headerChecksum(h []byte) uint16 {
-	var sum uint32
-	for i := 0; i < len(h); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(h[i:]))
+// sum is the one's complement sum of RFC 1071 of b and start.
+func sum(b []byte, start uint32) uint16 {
+	s := start
+	for ; len(b) >= 2; b = b[2:] {
+		s += uint32(binary.BigEndian.Uint16(b))
 	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
+	if len(b) > 0 {
+		s += uint32(b[0]) << 8
 	}
-	return ^uint16(sum)
+	for s > 0xffff {
+		s = s>>16 + s&0xffff
+	}
+	return uint16(s)
 }
