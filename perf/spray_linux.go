@@ -41,9 +41,9 @@ type sprayed struct {
 func (s sprayed) rate() float64 { return float64(s.received) / s.took.Seconds() }
 
 // spray sends minimal frames from one client to the other for a time or until
-// it has sent limit, 0 for no limit. addresses sets those of the i-th. It goes
-// as fast as they arrive.
-func spray(ctx context.Context, from, to load.End, d time.Duration, limit int, addresses func(i int, dst, src net.HardwareAddr)) (s sprayed, err error) {
+// it has sent limit, 0 for no limit. address sets the addresses of the i-th, and
+// what else there is to set. It goes as fast as they arrive.
+func spray(ctx context.Context, from, to load.End, d time.Duration, limit int, address func(i int, frame []byte)) (s sprayed, err error) {
 	var fd int
 	err = from.Host.Run(func() error {
 		link, err := net.InterfaceByName(from.IfName)
@@ -89,7 +89,7 @@ func spray(ctx context.Context, from, to load.End, d time.Duration, limit int, a
 			continue
 		}
 		for range sprayBurst {
-			addresses(s.sent, frame[0:6], frame[6:12])
+			address(s.sent, frame)
 			// A full queue is a lost frame, which the window makes rare.
 			if err := unix.Send(fd, frame, 0); err != nil && !errors.Is(err, unix.ENOBUFS) {
 				return s, fmt.Errorf("send from %s: %w", from.Host.Name, err)
@@ -97,6 +97,22 @@ func spray(ctx context.Context, from, to load.End, d time.Duration, limit int, a
 			s.sent++
 		}
 	}
+}
+
+// address sets the addresses of a frame.
+func address(frame []byte, dst, src net.HardwareAddr) {
+	copy(frame[0:6], dst)
+	copy(frame[6:12], src)
+}
+
+// flow makes a frame the one of a UDP flow, of 65,536.
+func flow(frame []byte, n int) {
+	const ip, udp = 14, 34
+	copy(frame[ip-2:], []byte{0x08, 0x00, 0x45, 0})
+	binary.BigEndian.PutUint16(frame[ip+2:], uint16(len(frame)-ip))
+	copy(frame[ip+8:], []byte{64, unix.IPPROTO_UDP, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2}) // RFC 5737
+	binary.BigEndian.PutUint16(frame[udp:], uint16(n))
+	binary.BigEndian.PutUint16(frame[udp+4:], uint16(len(frame)-udp))
 }
 
 // arrived is how many frames the client's interface has received so far.

@@ -3,7 +3,6 @@ package perf
 import (
 	"context"
 	"fmt"
-	"math"
 	"net"
 	"time"
 
@@ -15,7 +14,8 @@ const learnWithin = 20 * time.Second
 
 // tableSizes is the measure of the rate of frames that are spread over all
 // addresses of a table of ten, of ten thousand, and of many, and of that of many
-// to that of ten.
+// to that of ten. They are of as many flows each time, which a tunnel divides its
+// frames by.
 func tableSizes(p pace) measure {
 	sizes := []int{10, 1e4, p.fill}
 	m := measure{name: "fdb", quick: true, scene: twoHosts, frames: true, weft: true, fdbLimit: 2 * p.fill}
@@ -41,9 +41,9 @@ func tableSizes(p pace) measure {
 			if size > 10 {
 				step = 7919
 			}
-			got, err := spray(ctx, b.a, b.b, b.tcp, 0, func(i int, dst, src net.HardwareAddr) {
-				copy(dst, station(i*step%size))
-				copy(src, b.a.MAC)
+			got, err := spray(ctx, b.a, b.b, b.tcp, 0, func(i int, frame []byte) {
+				address(frame, station(i*step%size), b.a.MAC)
+				flow(frame, i)
 			})
 			if err != nil {
 				return nil, err
@@ -60,9 +60,8 @@ func tableSizes(p pace) measure {
 // that this takes seconds.
 func (b *bench) introduce(ctx context.Context, from, to int) error {
 	n := to - from
-	got, err := spray(ctx, b.b, b.a, learnWithin, n, func(i int, dst, src net.HardwareAddr) {
-		copy(dst, b.a.MAC)
-		copy(src, station(from+i%n))
+	got, err := spray(ctx, b.b, b.a, learnWithin, n, func(i int, frame []byte) {
+		address(frame, b.a.MAC, station(from+i%n))
 	})
 	// A frame in a thousand may be lost: its station's are flooded, here to the
 	// same one peer.
@@ -89,12 +88,8 @@ func flood(vteps int) measure {
 			Key: fmt.Sprintf("flood%d", vteps), Title: fmt.Sprintf("copies of broadcasts to %d VTEPs", vteps), Unit: "kframes/s", Group: "flood",
 		}},
 		run: func(ctx context.Context, b *bench) ([]figure, error) {
-			got, err := spray(ctx, b.a, b.b, b.tcp, 0, func(_ int, dst, src net.HardwareAddr) {
-				for i := range dst {
-					dst[i] = math.MaxUint8
-				}
-				copy(src, b.a.MAC)
-			})
+			broadcast := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+			got, err := spray(ctx, b.a, b.b, b.tcp, 0, func(_ int, frame []byte) { address(frame, broadcast, b.a.MAC) })
 			return plainly(got.rate() * float64(vteps) / 1e3), err
 		},
 	}

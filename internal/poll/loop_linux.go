@@ -26,7 +26,7 @@ func now() time.Duration { return time.Since(start) }
 // goroutine has not been scheduled for 10 ms, and that costs more than the frame
 // which ends the call. To be scheduled wakes another thread and costs as much as
 // a frame, so it is not done for each one.
-const turnLength = 5 * time.Millisecond
+const turnLength = 8 * time.Millisecond
 
 // queue is a descriptor that the loop serves.
 type queue struct {
