@@ -66,7 +66,7 @@ func (r *Rx) ReadBatch(b *frame.Batch) error {
 }
 
 // PollBatch fills b with decapsulated frames; vswitch.Polled has its contract.
-// TCP segments that follow each other come as one superframe.
+// What belongs together comes as one superframe, see [offload.Coalescer].
 func (r *Rx) PollBatch(b *frame.Batch) (more bool, err error) {
 	b.Reset()
 	if !r.pending() {
