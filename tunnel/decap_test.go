@@ -163,11 +163,15 @@ func TestDecapsulateSuperframes(t *testing.T) {
 				}
 
 				// A train of frames whose IP packets fill their segments.
-				k = spec{tags: tags, v6: v6, port: 1000, payload: payload[:1200]}
-				f = k.build(t)
-				got = feed(r, from(slices.Concat(packet(f), packet(f), packet(f)), len(packet(f))))
-				if len(got) != 3 || !bytes.Equal(got[2].Head(), f) {
-					t.Fatalf("train: %d frames, drops %v", len(got), dropsOf(v, h))
+				var frames [][]byte
+				var train []byte
+				for i := range uint32(3) {
+					f = spec{tags: tags, v6: v6, port: 1000, seq: i, payload: payload[:1200]}.build(t)
+					frames, train = append(frames, f), append(train, packet(f)...)
+				}
+				got = feed(r, from(train, len(packet(f))))
+				if len(got) != 1 || !slices.EqualFunc(asOnWire(t, got), frames, bytes.Equal) {
+					t.Fatalf("train: %d superframes, drops %v", len(got), dropsOf(v, h))
 				}
 			})
 		}

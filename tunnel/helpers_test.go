@@ -3,12 +3,14 @@ package tunnel
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
 	"weft/frame"
+	"weft/frame/offload"
 )
 
 // spec is an inner frame to be built by gopacket, which knows nothing of this
@@ -88,6 +90,26 @@ func bufOf(f []byte) *frame.Buf {
 	b := &frame.Buf{VNI: 42}
 	b.Set(append(make([]byte, frame.Headroom), f...), frame.Headroom)
 	return b
+}
+
+// asOnWire gives the frames that bufs are on a wire.
+func asOnWire(tb testing.TB, bufs []*frame.Buf) (frames [][]byte) {
+	tb.Helper()
+	s := offload.NewSegmenter()
+	for _, b := range bufs {
+		if b.Offload.GSO == frame.GSONone {
+			frames = append(frames, b.Flat(nil))
+			continue
+		}
+		segs, err := s.Segment(b)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for i := range segs {
+			frames = append(frames, slices.Clone(segs[i].Flat(nil)))
+		}
+	}
+	return frames
 }
 
 // plain is n bytes of a frame that is not IP, told apart by id.

@@ -49,7 +49,7 @@ func newPair(tb testing.TB, address string, ca, cb Config) *pair {
 	return p
 }
 
-// receive gives n frames that arrived at b.
+// receive gives what arrived at b, n frames on a wire or more.
 func (p *pair) receive(tb testing.TB, n int) []*frame.Buf {
 	tb.Helper()
 	// A frame that is lost fails the test rather than hang it.
@@ -57,12 +57,15 @@ func (p *pair) receive(tb testing.TB, n int) []*frame.Buf {
 	defer watchdog.Stop()
 	var got []*frame.Buf
 	var batch frame.Batch
-	for len(got) < n {
+	for arrived := 0; arrived < n; {
 		if err := p.b.Rx().ReadBatch(&batch); err != nil {
-			tb.Fatalf("%d of %d frames, then %v; drops %v", len(got), n, err, dropsOf(p.b, p.from))
+			tb.Fatalf("%d of %d frames, then %v; drops %v", arrived, n, err, dropsOf(p.b, p.from))
 		}
 		for i := range batch.Bufs() {
-			got = append(got, batch.Bufs()[i].Clone())
+			b := batch.Bufs()[i].Clone()
+			frames, _ := b.Wire()
+			arrived += int(frames)
+			got = append(got, b)
 		}
 	}
 	return got
@@ -76,7 +79,7 @@ func mixed(tb testing.TB) []*frame.Buf {
 	for i, n := range []int{1, 1, 1, 30, 1400, 1400, 1400, 600, 1, 1400, 0, 20, 20, 20, 21, 20} {
 		for flow := range uint16(4) {
 			payload := bytes.Repeat([]byte{byte(i)}, n)
-			bufs = append(bufs, bufOf(spec{port: 1000 + flow, v6: flow%2 == 1, payload: payload}.build(tb)))
+			bufs = append(bufs, bufOf(spec{port: 1000 + flow, v6: flow%2 == 1, seq: uint32(i), payload: payload}.build(tb)))
 		}
 	}
 	return bufs
@@ -87,8 +90,7 @@ func checkFlows(t *testing.T, got, want []*frame.Buf) {
 	t.Helper()
 	flows := func(bufs []*frame.Buf) map[string][][]byte {
 		m := map[string][][]byte{}
-		for _, b := range bufs {
-			f := b.Flat(nil)
+		for _, f := range asOnWire(t, bufs) {
 			l4 := 34
 			if f[12] == 0x86 {
 				l4 = 54
