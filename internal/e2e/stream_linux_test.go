@@ -129,7 +129,8 @@ func TestStreamPort(t *testing.T) {
 
 	_ = m.conn.Close()
 	r.awaitPort("vm", ctl.StateWaiting)
-	if p := r.port("vm"); !strings.Contains(p.Reason, "closed") {
+	// A machine that closes with a flooded frame unread resets the connection.
+	if p := r.port("vm"); !strings.Contains(p.Reason, "closed") && !strings.Contains(p.Reason, "reset") {
 		t.Errorf("%+v", p)
 	}
 	if at := r.where("02:00:00:00:00:09"); at != "" {
