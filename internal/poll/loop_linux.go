@@ -21,12 +21,12 @@ var start = time.Now()
 // now is a monotonic clock.
 func now() time.Duration { return time.Since(start) }
 
-// turnLength is how long a loop goes on without giving way to other goroutines.
+// giveWay is how long a loop goes on without giving way to other goroutines.
 // The runtime takes the processor from a thread in a system call when its
 // goroutine has not been scheduled for 10 ms, and that costs more than the frame
 // which ends the call. To be scheduled wakes another thread and costs as much as
 // a frame, so it is not done for each one.
-const turnLength = 8 * time.Millisecond
+const giveWay = 8 * time.Millisecond
 
 // queue is a descriptor that the loop serves.
 type queue struct {
@@ -55,7 +55,7 @@ type Loop struct {
 	queues []*queue
 	set    []unix.PollFd
 	spin   Spinner
-	turn   time.Duration // when the loop last gave way
+	gave   time.Duration // when the loop last gave way
 
 	timers timers
 }
@@ -140,8 +140,8 @@ func (l *Loop) pause() (ready int, err error) {
 	if l.spin.Again(t) && !l.options.NoSpin {
 		return 0, nil
 	}
-	if t-l.turn >= turnLength {
-		l.turn = t
+	if t-l.gave >= giveWay {
+		l.gave = t
 		runtime.Gosched()
 	}
 	ready, err = wait(l.set, l.timers.sleeps())

@@ -96,6 +96,28 @@ func TestCongestion(t *testing.T) {
 	}
 }
 
+// TestSocketsAreNotPolled: the runtime's poller does not know them, and so wakes
+// nobody for what arrives.
+func TestSocketsAreNotPolled(t *testing.T) {
+	_, c := bridged(t, 2)
+	noLeaks(t)
+	conns, err := connect(t.Context(), c[0], c[1], 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conns[0].close()
+	udp, err := connectUDP(c[0], c[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.close()
+	for _, f := range []*os.File{conns[0].client, conns[0].server, udp.client, udp.server} {
+		if err := f.SetDeadline(time.Now()); !errors.Is(err, os.ErrNoDeadline) {
+			t.Errorf("a deadline can be set (%v), which takes the poller", err)
+		}
+	}
+}
+
 func TestRTT(t *testing.T) {
 	_, c := bridged(t, 2)
 	noLeaks(t)

@@ -123,7 +123,7 @@ func drain(f *os.File, received *atomic.Uint64) error {
 	}
 }
 
-// conn is a connection, both ends of it, with blocking sockets.
+// conn is a connection, both ends of it, with sockets for raw calls.
 type conn struct{ client, server *os.File }
 
 // connect makes n TCP connections.
@@ -194,15 +194,18 @@ func SetCongestion(fd int, name string) error {
 	return nil
 }
 
-// blocking takes a socket out of Go's poller. It takes ownership of c.
+// socket is what package net gives.
+type socket interface {
+	syscall.Conn
+	io.Closer
+}
+
+// blocking takes a socket out of Go's poller, for raw calls. It takes ownership of
+// c.
 //
 // The poller must not know the descriptor that it gives, either: it would have a
 // thread woken for everything that arrives, beside the one that waits for it.
-func blocking(c interface {
-	syscall.Conn
-	io.Closer
-},
-) (*os.File, error) {
+func blocking(c socket) (*os.File, error) {
 	defer c.Close()
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -216,7 +219,7 @@ func blocking(c interface {
 		return nil, err
 	}
 	// Before there is a File: one of a socket that does not block is polled.
-	if err := errors.Join(unix.SetNonblock(own, false), wake(own)); err != nil {
+	if err := errors.Join(unix.SetNonblock(own, false), boundWaits(own)); err != nil {
 		unix.Close(own)
 		return nil, err
 	}

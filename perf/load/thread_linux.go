@@ -72,8 +72,8 @@ func onFirstCPU() error {
 	return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &first))
 }
 
-// wake has raw calls on a socket end after wakeEvery.
-func wake(fd int) error {
+// boundWaits has raw calls on a socket end after wakeEvery.
+func boundWaits(fd int) error {
 	t := unix.NsecToTimeval(int64(wakeEvery))
 	for _, option := range []int{unix.SO_RCVTIMEO, unix.SO_SNDTIMEO} {
 		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, option, &t); err != nil {
