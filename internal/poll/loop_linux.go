@@ -30,11 +30,19 @@ const giveWay = 8 * time.Millisecond
 
 // queue is a descriptor that the loop serves.
 type queue struct {
-	fd   *FD
-	turn Turn
-	more bool
-	done chan error
+	fd    *FD
+	turn  Turn
+	more  bool // than the descriptor tells of
+	ready bool // as the crowd has marked it
+	done  chan error
 }
+
+// The places in a loop's set that are not queues'.
+const (
+	wakePlace = iota
+	crowdPlace // -1 as the descriptor, which poll(2) passes over, until there is a crowd
+	apart
+)
 
 // Options say how a loop waits.
 type Options struct {
@@ -51,9 +59,11 @@ type Loop struct {
 	joined []*queue
 	closed bool
 
-	// What the thread alone uses: set[0] is wake, set[i+1] queues[i].
+	// What the thread alone uses. Of queues the first are in set, from apart on,
+	// and the others in the crowd.
 	queues []*queue
 	set    []unix.PollFd
+	crowd  crowd
 	spin   Spinner
 	gave   time.Duration // when the loop last gave way
 
@@ -66,7 +76,9 @@ func NewLoop(o Options) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loop{options: o, wake: wake, set: []unix.PollFd{{Fd: int32(wake.fd.fd), Events: unix.POLLIN}}}
+	l := &Loop{options: o, wake: wake, set: make([]unix.PollFd, apart)}
+	l.set[wakePlace] = unix.PollFd{Fd: int32(wake.fd.fd), Events: unix.POLLIN}
+	l.set[crowdPlace] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 	l.timers.init(wake)
 	return l, nil
 }
@@ -104,6 +116,7 @@ func (l *Loop) Close() {
 // no other thread between.
 func (l *Loop) Run() error {
 	defer l.wake.close()
+	defer l.crowd.close()
 	more := false
 	for {
 		ready := 0
@@ -111,19 +124,25 @@ func (l *Loop) Run() error {
 			ready = look(l.set)
 		}
 		if ready == 0 && !more && !l.timers.due() {
+			if l.again() {
+				_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // others may have use for the processor
+				continue
+			}
 			var err error
-			if ready, err = l.pause(); err != nil {
+			if ready, err = l.sleep(); err != nil {
 				l.end(err)
 				return err
 			}
 		}
-		if l.set[0].Revents != 0 && l.change() {
+		if ready > 0 && l.set[crowdPlace].Revents != 0 {
+			l.crowd.mark()
+		}
+		if l.set[wakePlace].Revents != 0 && l.change() {
 			l.end(os.ErrClosed)
 			return nil
 		}
 		l.timers.run()
 		if ready == 0 && !more {
-			_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // others may have use for the processor
 			continue
 		}
 		if l.spin.Pausing() {
@@ -133,14 +152,13 @@ func (l *Loop) Run() error {
 	}
 }
 
-// pause sleeps until there is something to do, unless it is better to look
-// again. It gives how many descriptors there is something of.
-func (l *Loop) pause() (ready int, err error) {
-	t := now()
-	if l.spin.Again(t) && !l.options.NoSpin {
-		return 0, nil
-	}
-	if t-l.gave >= giveWay {
+// again reports whether it is better to look again than to sleep.
+func (l *Loop) again() bool { return l.spin.Again(now()) && !l.options.NoSpin }
+
+// sleep waits until there is something to do. It gives how many descriptors
+// there is something of.
+func (l *Loop) sleep() (ready int, err error) {
+	if t := now(); t-l.gave >= giveWay {
 		l.gave = t
 		runtime.Gosched()
 	}
@@ -154,9 +172,10 @@ func (l *Loop) pause() (ready int, err error) {
 func (l *Loop) serve() (more bool) {
 	for i := 0; i < len(l.queues); i++ {
 		q := l.queues[i]
-		if !q.more && l.set[i+1].Revents == 0 {
+		if !q.more && !l.ready(i) {
 			continue
 		}
+		q.ready = false
 		var err error
 		if q.more, err = q.turn(); err != nil {
 			l.remove(i, err)
@@ -169,16 +188,23 @@ func (l *Loop) serve() (more bool) {
 	return more
 }
 
+// ready reports whether the descriptor of queue i told of something to read.
+func (l *Loop) ready(i int) bool {
+	if place := apart + i; place < len(l.set) {
+		return l.set[place].Revents != 0
+	}
+	return l.queues[i].ready
+}
+
 // change lets in who came and takes out what was closed. It reports whether the
 // loop is closed.
 func (l *Loop) change() (closed bool) {
 	l.wake.clear()
-	l.set[0].Revents = 0
+	l.set[wakePlace].Revents = 0
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, q := range l.joined {
-		l.queues = append(l.queues, q)
-		l.set = append(l.set, unix.PollFd{Fd: int32(q.fd.fd), Events: unix.POLLIN})
+		l.add(q)
 	}
 	l.joined = nil
 	for i, q := range slices.Backward(l.queues) {
@@ -189,11 +215,29 @@ func (l *Loop) change() (closed bool) {
 	return l.closed
 }
 
-// remove ends the service of a queue.
+// add begins the service of a queue. Where the system refuses a crowd it has its
+// place among the few.
+func (l *Loop) add(q *queue) {
+	polled := len(l.set) - apart
+	if polled >= few && l.crowd.add(q) == nil {
+		l.set[crowdPlace].Fd = int32(l.crowd.fd.fd)
+		l.queues = append(l.queues, q)
+		return
+	}
+	l.queues = slices.Insert(l.queues, polled, q)
+	l.set = append(l.set, unix.PollFd{Fd: int32(q.fd.fd), Events: unix.POLLIN})
+}
+
+// remove ends the service of queue i.
 func (l *Loop) remove(i int, err error) {
-	l.queues[i].done <- err
+	q := l.queues[i]
 	l.queues = slices.Delete(l.queues, i, i+1)
-	l.set = slices.Delete(l.set, i+1, i+2)
+	if place := apart + i; place < len(l.set) {
+		l.set = slices.Delete(l.set, place, place+1)
+	} else {
+		l.crowd.remove(q)
+	}
+	q.done <- err
 }
 
 // end ends the service of every queue.

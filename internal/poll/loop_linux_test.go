@@ -118,6 +118,56 @@ func TestLoopServesItsQueues(t *testing.T) {
 	}
 }
 
+// Queues beyond a few are waited for in another way, which nobody notices: also
+// not when one of them goes, or when one comes after one of the few has gone.
+func TestLoopServesACrowd(t *testing.T) {
+	const many = few + 100
+	l := runLoop(t, Options{NoSpin: true})
+	var queues, writers = make([]*FD, many), make([]int, many)
+	got, ends := make([]chan struct{}, many), make([]<-chan error, many)
+	open := func(i int) {
+		queues[i], writers[i] = pipe(t)
+		got[i] = make(chan struct{}, 100)
+		ends[i] = serve(l, queues[i], reader(queues[i], got[i]))
+		write(t, writers[i])
+		await(t, got[i], "a queue's first byte") // so that they come in order
+	}
+	for i := range many {
+		open(i)
+	}
+	all := func() {
+		t.Helper()
+		for i := range many {
+			write(t, writers[i])
+		}
+		for i := range many {
+			await(t, got[i], "a byte of each")
+			if len(got[i]) != 0 {
+				t.Errorf("queue %d had a turn too many", i)
+			}
+		}
+	}
+	all()
+	for _, i := range []int{0, few - 1, few, many / 2, many - 1} {
+		if err := queues[i].Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := await(t, ends[i], "end of a queue"); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("queue %d ends with %v", i, err)
+		}
+		open(i)
+		all()
+	}
+	failure := errors.New("failure")
+	f, w := pipe(t)
+	end := serve(l, f, func() (bool, error) { return false, failure })
+	write(t, w)
+	if err := await(t, end, "end of a queue that fails"); !errors.Is(err, failure) {
+		t.Errorf("ends with %v", err)
+	}
+	all()
+}
+
 func TestATurnsErrorEndsItsQueueAlone(t *testing.T) {
 	l := runLoop(t, Options{})
 	a, wa := pipe(t)
