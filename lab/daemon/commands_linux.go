@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -71,16 +72,27 @@ func (l *Lab) mountProgram() error {
 	return nil
 }
 
-// withPath gives an environment whose PATH has dir first.
+// systemPath is where a machine's programs are.
+const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// withPath gives an environment whose PATH has dir first, and at its end what an
+// ordinary user's lacks: who is root in a lab wants sysctl and bridge.
 func withPath(env []string, dir string) []string {
+	dirs := []string{dir}
 	env = slices.Clone(env)
-	for i, e := range env {
-		if path, ok := strings.CutPrefix(e, "PATH="); ok {
-			env[i] = "PATH=" + dir + ":" + path
-			return env
+	at := slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, "PATH=") })
+	if at < 0 {
+		at, env = len(env), append(env, "")
+	} else {
+		dirs = append(dirs, filepath.SplitList(strings.TrimPrefix(env[at], "PATH="))...)
+	}
+	for _, d := range filepath.SplitList(systemPath) {
+		if !slices.Contains(dirs, d) {
+			dirs = append(dirs, d)
 		}
 	}
-	return append(env, "PATH="+dir+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	env[at] = "PATH=" + strings.Join(dirs, string(filepath.ListSeparator))
+	return env
 }
 
 // runExecs runs the commands that nodes did not have before: all of a new
