@@ -66,11 +66,10 @@ unit: ## the tests, once
 	@echo '== tests'
 	go test -count=1 $(PKGS)
 
-# Labs and virtual machines are left out: nothing there can be turned off.
 .PHONY: plain
 plain: ## the tests that start daemons, with every acceleration off
 	@echo '== tests without accelerations'
-	WEFT_TEST_PLAIN=1 go test -count=1 -skip 'Lab|Example|QEMU' ./node/interop ./internal/e2e
+	WEFT_TEST_PLAIN=1 go test -count=1 ./node/interop ./internal/e2e
 
 .PHONY: race
 race: ## the tests with the race detector (needs a C compiler)

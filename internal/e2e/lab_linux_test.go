@@ -168,7 +168,7 @@ func TestLabExamples(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/ordinary=%v", name, ordinary), func(t *testing.T) {
 				u := newLabUser(t, ordinary)
 				skipWithout(t, file)
-				u.up(file, name)
+				u.up(u.example(filepath.Base(file)), name)
 				t.Log("\n" + u.lab("test", name))
 				u.lab("down", name)
 				if out := u.lab("ls"); strings.Contains(out, name) {
@@ -187,9 +187,7 @@ func TestLabVM(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for to, from := range map[string]string{
-		"vmlinuz": g.kernel, "initrd": g.initrd, "lab.yaml": filepath.Join(examples, "vm/lab.yaml"),
-	} {
+	for to, from := range map[string]string{"vmlinuz": g.kernel, "initrd": g.initrd} {
 		data, err := os.ReadFile(from)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, to), data, 0o644)
@@ -198,6 +196,10 @@ func TestLabVM(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	u.up(filepath.Join(dir, "lab.yaml"), "vm")
+	text, err := os.ReadFile(filepath.Join(examples, "vm/lab.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.up(u.write("example/lab.yaml", string(text)), "vm")
 	t.Log("\n" + u.lab("test", "vm") + u.lab("inspect", "vm"))
 }

@@ -20,11 +20,38 @@ import (
 // file writes a lab's file.
 func (u *labUser) file(name, text string) string {
 	u.t.Helper()
-	path := filepath.Join(u.home, name+".yaml")
-	if err := os.WriteFile(path, []byte("name: "+name+"\n"+text), 0o644); err != nil {
+	return u.write(name+".yaml", "name: "+name+"\n"+text)
+}
+
+// noOffloads is the part of a lab's file that turns everything off.
+const noOffloads = "\noffload: {tap: off, gso: off, gro: off, spin: off, priority: off}\n"
+
+// write writes a lab's file below the user's home; in a run without
+// accelerations the lab does without, too.
+func (u *labUser) write(path, text string) string {
+	u.t.Helper()
+	if netnstest.Plain() {
+		text += noOffloads
+	}
+	path = filepath.Join(u.home, path)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		u.t.Fatal(err)
 	}
 	return path
+}
+
+// example gives the file of a lab that we ship.
+func (u *labUser) example(name string) string {
+	u.t.Helper()
+	path := filepath.Join(examples, name)
+	if !netnstest.Plain() {
+		return path
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return u.write(filepath.Base(name), string(text))
 }
 
 // fails runs a command that must fail with one line that holds the words.

@@ -90,8 +90,8 @@ func TestLabRemote(t *testing.T) {
 // The labs that we ship for two machines join them.
 func TestLabTwoMachines(t *testing.T) {
 	a, b := machines(t, true)
-	a.up(filepath.Join(examples, "two-machines/berlin.yaml"), "berlin")
-	b.up(filepath.Join(examples, "two-machines/paris.yaml"), "paris")
+	a.up(a.example("two-machines/berlin.yaml"), "berlin")
+	b.up(b.example("two-machines/paris.yaml"), "paris")
 	t.Log("\n" + a.lab("test", "berlin") + b.lab("test", "paris"))
 }
 

@@ -39,7 +39,7 @@ type queue struct {
 
 // The places in a loop's set that are not queues'.
 const (
-	wakePlace = iota
+	wakePlace  = iota
 	crowdPlace // -1 as the descriptor, which poll(2) passes over, until there is a crowd
 	apart
 )

@@ -123,7 +123,7 @@ func TestLoopServesItsQueues(t *testing.T) {
 func TestLoopServesACrowd(t *testing.T) {
 	const many = few + 100
 	l := runLoop(t, Options{NoSpin: true})
-	var queues, writers = make([]*FD, many), make([]int, many)
+	queues, writers := make([]*FD, many), make([]int, many)
 	got, ends := make([]chan struct{}, many), make([]<-chan error, many)
 	open := func(i int) {
 		queues[i], writers[i] = pipe(t)

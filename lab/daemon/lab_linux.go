@@ -88,6 +88,9 @@ func (l *Lab) apply(ctx context.Context, t *topology.Topology) ([]ctl.Change, er
 	if err := l.checkVTEP(ctx, t); err != nil {
 		return nil, err
 	}
+	if t.Offload != l.current().Offload {
+		return nil, ctl.Conflict("offload: differs from what this lab was started with; take it down and up again to change it")
+	}
 	next := wire(t, l.numbers, l.dir)
 	a := &applier{Lab: l, old: l.current(), next: t, was: l.wiring, wires: next, changes: []ctl.Change{}}
 	if err := a.checkContainers(); err != nil {

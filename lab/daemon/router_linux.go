@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"sync"
@@ -71,9 +72,16 @@ func (a *applier) applyRouter(ctx context.Context, name string, c ctl.Config) ([
 }
 
 func (l *Lab) startRouter(ctx context.Context, name string, vtep ctl.VTEPSpec) (*router, error) {
-	args := []string{"weft", "run", "--name", name, "--socket", l.dir.RouterSocket(name)}
+	args := []string{"weft", "run", "-c", l.dir.File(name + ".yaml"), "--name", name, "--socket", l.dir.RouterSocket(name)}
 	if vtep.Address != "" {
 		args = append(args, "--vtep", ctl.FormatHostPort(vtep.Address, vtep.Port))
+	}
+	config, err := json.Marshal(ctl.Config{Offload: &l.current().Offload}) // YAML, too
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(l.dir.File(name+".yaml"), config, 0o600); err != nil {
+		return nil, err
 	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {

@@ -120,7 +120,7 @@ func readTopology(d lab.Dir) (*topology.Topology, error) {
 
 // newLab makes an empty lab that is to become t: a switch without ports.
 func newLab(d lab.Dir, t *topology.Topology, version string, log zerolog.Logger) (*Lab, error) {
-	n, err := node.NewOver(lab.VTEPSockets(t), ctl.Config{Name: t.Name}, version, log)
+	n, err := node.NewOver(lab.VTEPSockets(t), ctl.Config{Name: t.Name, Offload: &t.Offload}, version, log)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func newLab(d lab.Dir, t *topology.Topology, version string, log zerolog.Logger)
 		step:   func(string, ...any) {},
 		spaces: map[string]*space.Space{}, routers: map[string]*router{}, vms: map[string]*space.Process{},
 		numbers:  newNumbers(),
-		topology: &topology.Topology{Name: t.Name},
+		topology: &topology.Topology{Name: t.Name, Offload: t.Offload},
 		wiring:   &wiring{},
 	}
 	go l.processes.Run(l.stopReaping)

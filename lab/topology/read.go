@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -102,7 +103,8 @@ func (r *reader) topology(v value, t *Topology) {
 			t.Name = r.string(v)
 			r.lines["name"] = v.line
 		},
-		"tests": func(v value) { tests = v },
+		"tests":   func(v value) { tests = v },
+		"offload": func(v value) { r.offload(v, t) },
 		"topology": func(v value) {
 			r.fields(v, readers{
 				"defaults": func(v value) { c.defaults = v },
@@ -131,6 +133,24 @@ func (r *reader) topology(v value, t *Topology) {
 	}
 	r.items(links, func(v value) { t.Links = append(t.Links, r.link(v, t)) })
 	r.items(tests, func(v value) { t.Tests = append(t.Tests, r.test(v)) })
+}
+
+// offload reads what weft.yaml has under that key.
+func (r *reader) offload(v value, t *Topology) {
+	o := &t.Offload
+	r.fields(v, readers{
+		"tap": r.setText(&o.TAP),
+		"gso": r.setText(&o.GSO),
+		"gro": r.setText(&o.GRO),
+
+		"spin":     r.setText(&o.Spin),
+		"priority": r.setText(&o.Priority),
+		"io_uring": r.setText(&o.IOUring),
+	})
+	if e, ok := errors.AsType[*ctl.Error](o.Validate()); ok {
+		v.key += "." + e.Field
+		r.fail(v, "%s", e.Problem)
+	}
 }
 
 // node reads a node: the defaults, then what its kind and its group have, then

@@ -43,6 +43,8 @@ type Topology struct {
 	Nodes []Node `json:"nodes"` // in the file's order
 	Links []Link `json:"links"`
 	Tests []Test `json:"tests,omitempty"`
+	// Offload is what the lab's switch and its routers do without.
+	Offload ctl.OffloadSpec `json:"offload,omitzero"`
 	// Notes is what the file says that has no meaning here, a line each.
 	Notes []string `json:"-"`
 }

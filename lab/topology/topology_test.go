@@ -18,6 +18,7 @@ const whole = `
 name: whole
 prefix: ""            # containerlab's, without a meaning here
 mgmt: {network: x}
+offload: {tap: off, gso: off, gro: auto, spin: off, priority: off, io_uring: off}
 topology:
   defaults: {kind: host, env: {A: b}}
   kinds:
@@ -74,7 +75,8 @@ func parse(t *testing.T, text string) *Topology {
 func TestWhole(t *testing.T) {
 	got := parse(t, whole)
 	want := &Topology{
-		Name: "whole",
+		Name:    "whole",
+		Offload: ctl.OffloadSpec{TAP: "off", GSO: "off", GRO: "auto", Spin: "off", Priority: "off", IOUring: "off"},
 		Nodes: []Node{
 			{
 				Name: "h1", Kind: Host, Env: []string{"A=b"}, Exec: []string{"ip route add default via 10.0.0.2"},
@@ -152,7 +154,8 @@ var bad = []struct{ in, want string }{
 	{"  nodes:\n    a: {knd: host}", `4: topology.nodes.a.knd: unknown key (want one of address, append,`},
 	{"  nodes:\n    a: {vtep: 10.0.0.1}", `4: topology.nodes.a.vtep: a node of kind host has no such key`},
 	{"  nodes: {a: }\n  lnks: []", `4: topology.lnks: unknown key (want one of defaults, groups, kinds, links, nodes)`},
-	{"  nodes: {a: }\ntest: []", `4: test: unknown key (want one of name, tests, topology)`},
+	{"  nodes: {a: }\ntest: []", `4: test: unknown key (want one of name, offload, tests, topology)`},
+	{"  nodes: {a: }\noffload: {tap: never}", `4: offload.tap: "never" is not a setting (want auto, off or portable)`},
 	{"  nodes: {a.b: }", `3: topology.nodes.a.b: "a.b" is not a node's name (want`},
 	{"  nodes: {a: , a: }", `3: topology.nodes.a: is there twice`},
 	{links(`{endpoints: ["a:e", "x:e"]}`), `5: topology.links[0]: there is no node "x"`},

@@ -76,6 +76,15 @@ func (t *Topology) Marshal() []byte {
 	for i := range t.Links {
 		w.link(&t.Links[i])
 	}
+	if t.Offload != (ctl.OffloadSpec{}) {
+		w.line(0, "offload:")
+	}
+	w.text(1, "tap", t.Offload.TAP)
+	w.text(1, "gso", t.Offload.GSO)
+	w.text(1, "gro", t.Offload.GRO)
+	w.text(1, "spin", t.Offload.Spin)
+	w.text(1, "priority", t.Offload.Priority)
+	w.text(1, "io_uring", t.Offload.IOUring)
 	if len(t.Tests) > 0 {
 		w.line(0, "tests:")
 	}
