@@ -41,9 +41,9 @@ type sprayed struct {
 func (s sprayed) rate() float64 { return float64(s.received) / s.took.Seconds() }
 
 // spray sends minimal frames from one client to the other for a time or until
-// it has sent limit, 0 for no limit. address sets the addresses of the i-th, and
-// what else there is to set. It goes as fast as they arrive.
-func spray(ctx context.Context, from, to load.End, d time.Duration, limit int, address func(i int, frame []byte)) (s sprayed, err error) {
+// it has sent limit, 0 for no limit. fill writes the i-th frame's headers. It goes
+// as fast as they arrive.
+func spray(ctx context.Context, from, to load.End, d time.Duration, limit int, fill func(i int, frame []byte)) (s sprayed, err error) {
 	var fd int
 	err = from.Host.Run(func() error {
 		link, err := net.InterfaceByName(from.IfName)
@@ -89,7 +89,7 @@ func spray(ctx context.Context, from, to load.End, d time.Duration, limit int, a
 			continue
 		}
 		for range sprayBurst {
-			address(s.sent, frame)
+			fill(s.sent, frame)
 			// A full queue is a lost frame, which the window makes rare.
 			if err := unix.Send(fd, frame, 0); err != nil && !errors.Is(err, unix.ENOBUFS) {
 				return s, fmt.Errorf("send from %s: %w", from.Host.Name, err)

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+
+	"weft/frame/offload"
 )
 
 // A test frame:
@@ -66,8 +68,8 @@ func buildFrame(f []byte, src, dst []byte, from, to netip.Addr, trial uint32) {
 }
 
 // pseudoSum is the sum of the pseudo-header (RFC 768).
-func pseudoSum(f []byte) uint32 {
-	return protocolUDP + uint32(sum(f[ipAt+12:ipAt+20], 0)) + uint32(len(f)-udpAt)
+func pseudoSum(f []byte) uint64 {
+	return offload.PseudoSum(f[ipAt+12:ipAt+16], f[ipAt+16:ipAt+20], protocolUDP, len(f)-udpAt)
 }
 
 // putChecksum writes UDP's, of which 0 would say that there is none.
@@ -82,23 +84,11 @@ func putChecksum(f []byte, csum uint16) {
 // checksum by what it changes else (RFC 1624).
 func setNumber(f []byte, n uint64, flow uint16) {
 	udp, number := f[udpAt:udpAt+2], f[seqAt:seqAt+8]
-	rest := uint32(^binary.BigEndian.Uint16(f[csumAt:])) + uint32(^sum(udp, 0)) + uint32(^sum(number, 0))
+	rest := uint64(^binary.BigEndian.Uint16(f[csumAt:])) + uint64(^sum(udp, 0)) + uint64(^sum(number, 0))
 	binary.BigEndian.PutUint16(udp, firstFlow+flow)
 	binary.BigEndian.PutUint64(number, n)
-	putChecksum(f, ^sum(udp, rest+uint32(sum(number, 0))))
+	putChecksum(f, ^sum(udp, rest+uint64(sum(number, 0))))
 }
 
 // sum is the one's complement sum of RFC 1071 of b and start.
-func sum(b []byte, start uint32) uint16 {
-	s := start
-	for ; len(b) >= 2; b = b[2:] {
-		s += uint32(binary.BigEndian.Uint16(b))
-	}
-	if len(b) > 0 {
-		s += uint32(b[0]) << 8
-	}
-	for s > 0xffff {
-		s = s>>16 + s&0xffff
-	}
-	return uint16(s)
-}
+func sum(b []byte, start uint64) uint16 { return offload.Fold(offload.Sum(b, start)) }
