@@ -344,3 +344,18 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// What is quoted in a saved file is what some reader of YAML would take for
+// something else than a string.
+func TestQuoted(t *testing.T) {
+	for _, s := range []string{"h1", "eth1.100", "/bin/sh", "10.0.0.1", "10.0.0.1/24", "20ms", "0.1%", "10mbit", "512M"} {
+		if got := quoted(s); got != s {
+			t.Errorf("%s is written as %s", s, got)
+		}
+	}
+	for _, s := range []string{"", "off", "No", "true", "7", "1e3", "0xa", "1.5", "h1:eth1", "<3%", "- a", "a b", "02:00:00:00:00:01", "a\nb", "*x", "#x"} {
+		if got := quoted(s); got == s {
+			t.Errorf("%q is written without quotes", s)
+		}
+	}
+}

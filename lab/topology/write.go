@@ -2,6 +2,8 @@ package topology
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,12 +12,19 @@ import (
 	"weft/impair"
 )
 
-// writer writes YAML. Every string is quoted: what needs no quotes is a long
-// list that differs between readers of YAML.
-type writer struct{ b strings.Builder }
+// writer writes YAML.
+type writer struct {
+	b    strings.Builder
+	item bool // the next line is the first of an item of a list
+}
 
 func (w *writer) line(depth int, format string, args ...any) {
-	w.b.WriteString(strings.Repeat("  ", depth))
+	if w.item {
+		w.item = false
+		w.b.WriteString(strings.Repeat("  ", depth-1) + "- ")
+	} else {
+		w.b.WriteString(strings.Repeat("  ", depth))
+	}
 	fmt.Fprintf(&w.b, format+"\n", args...)
 }
 
@@ -49,9 +58,21 @@ func (w *writer) list(depth int, key string, values []string) {
 	}
 }
 
+// plain is what needs no quotes with any reader of YAML, but for some words:
+// names, IPv4 addresses with or without a prefix, and numbers with a unit.
+var plain = regexp.MustCompile(`^([A-Za-z/][A-Za-z0-9_/.-]*|\d+(\.\d+){3}(/\d+)?|\d+(\.\d+)?([num]?s|[kmg]?bit|[KMG]|%))$`)
+
+// notText are the words that YAML 1.1 or 1.2 take for something else.
+var notText = []string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+
 // quoted is a string in YAML's double quotes, whose escapes are JSON's and so
-// almost Go's.
-func quoted(s string) string { return strconv.QuoteToGraphic(s) }
+// almost Go's; without where they are not needed.
+func quoted(s string) string {
+	if plain.MatchString(s) && !slices.Contains(notText, strings.ToLower(s)) {
+		return s
+	}
+	return strconv.QuoteToGraphic(s)
+}
 
 func flow(values []string) string {
 	out := make([]string, len(values))
@@ -199,17 +220,22 @@ func (w *writer) link(l *Link) {
 	}
 }
 
-// conditions are in JSON, which is YAML.
+// conditions are a mapping on one line.
 func conditions(s impair.Spec) string {
-	text, err := s.MarshalJSON()
-	if err != nil {
-		return "{}"
+	var out []string
+	for part := range strings.SplitSeq(s.String(), ", ") {
+		if key, value, ok := strings.Cut(part, " "); ok {
+			if _, err := strconv.ParseFloat(value, 64); err != nil {
+				value = quoted(value)
+			}
+			out = append(out, key+": "+value)
+		}
 	}
-	return string(text)
+	return "{" + strings.Join(out, ", ") + "}"
 }
 
 func (w *writer) test(t *Test) {
-	w.line(1, "-")
+	w.item = true
 	w.text(2, "name", t.Name)
 	switch {
 	case t.Ping != nil:
