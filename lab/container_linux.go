@@ -17,7 +17,7 @@ import (
 )
 
 // containersPermitted looks whether there is an engine and has what the nodes
-// need, and whether a lab of this user can enter its containers.
+// need.
 func containersPermitted(ctx context.Context, t *topology.Topology) error {
 	var c *engine.Client
 	for i := range t.Nodes {
@@ -26,9 +26,6 @@ func containersPermitted(ctx context.Context, t *topology.Topology) error {
 			continue
 		}
 		if c == nil {
-			if ordinaryUser() {
-				return ctl.Failed("node %s: containers need root: the engine makes their namespaces, and an ordinary user's lab may not enter them to put interfaces there (sudo weft lab up, or take a host)", n.Name)
-			}
 			var err error
 			if c, err = engine.Default(); err == nil {
 				defer c.Close()
@@ -49,9 +46,9 @@ func containersPermitted(ctx context.Context, t *topology.Topology) error {
 	return nil
 }
 
-// ordinaryUser reports whether this process belongs to one, who in a lab of his
+// OrdinaryUser reports whether this process belongs to one, who in a lab of his
 // is root over himself alone: of his users the lab has one.
-func ordinaryUser() bool {
+func OrdinaryUser() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	fields := strings.Fields(string(text))
 	return os.Geteuid() != 0 || err == nil && len(fields) == 3 && fields[2] == "1"
@@ -69,7 +66,8 @@ func execInContainer(ctx context.Context, d Dir, o ExecOptions, signals <-chan o
 	if o.TTY {
 		env = append(env, "TERM="+os.Getenv("TERM"))
 	}
-	p, err := c.Exec(ctx, d.ContainerName(o.Node), engine.Exec{Args: o.Args, Env: env, TTY: o.TTY, Detach: o.Detach})
+	container := d.ContainerName(o.Node)
+	p, err := c.Exec(ctx, container, engine.Exec{Args: o.Args, Env: env, TTY: o.TTY, Detach: o.Detach})
 	if err != nil {
 		return 0, fmt.Errorf("node %s: %w", o.Node, err)
 	}
@@ -94,7 +92,7 @@ func execInContainer(ctx context.Context, d Dir, o ExecOptions, signals <-chan o
 		_ = p.CloseWrite()
 	}()
 	if o.Signals {
-		go killInContainer(ctx, p, signals)
+		go killInContainer(ctx, c, container, p, signals)
 	}
 	if err := p.Copy(o.Out, o.Err); err != nil {
 		return 0, fmt.Errorf("node %s: %w", o.Node, err)
@@ -125,7 +123,7 @@ func followSize(ctx context.Context, p *engine.Process, from *os.File) (stop fun
 
 // killInContainer hands on what was caught. The engine's API has no way to; the
 // process is one of this machine's.
-func killInContainer(ctx context.Context, p *engine.Process, caught <-chan os.Signal) {
+func killInContainer(ctx context.Context, c *engine.Client, container string, p *engine.Process, caught <-chan os.Signal) {
 	for s := range caught {
 		state, err := p.State(ctx)
 		// The engine may not know yet of a command that speaks already.
@@ -133,10 +131,32 @@ func killInContainer(ctx context.Context, p *engine.Process, caught <-chan os.Si
 			time.Sleep(5 * time.Millisecond)
 			state, err = p.State(ctx)
 		}
-		if s, ok := s.(unix.Signal); ok && err == nil && state.Running && state.PID > 1 {
-			_ = unix.Kill(state.PID, s)
+		s, ok := s.(unix.Signal)
+		if !ok || err != nil || !state.Running || state.PID <= 1 {
+			continue
+		}
+		if unix.Kill(state.PID, s) == unix.EPERM { // it is root's, and this an ordinary user
+			_ = killWithin(ctx, c, container, state.PID, s)
 		}
 	}
+}
+
+// killWithin has the container's shell send a signal to a process of the
+// container, whose number on this machine is pid.
+func killWithin(ctx context.Context, c *engine.Client, container string, pid int, s unix.Signal) error {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return err
+	}
+	_, numbers, _ := strings.Cut(string(text), "\nNSpid:")
+	numbers, _, _ = strings.Cut(numbers, "\n")
+	fields := strings.Fields(numbers) // one for each namespace, the innermost last: proc_pid_status(5)
+	if len(fields) == 0 {
+		return fmt.Errorf("no NSpid of process %d", pid)
+	}
+	kill := fmt.Sprintf("kill -%d %s", int(s), fields[len(fields)-1])
+	_, err = c.Exec(ctx, container, engine.Exec{Args: []string{"/bin/sh", "-c", kill}, Detach: true})
+	return err
 }
 
 // endTime is how long an engine may take to know that a command has ended whose

@@ -37,7 +37,7 @@ func (a *app) labCmd() *cobra.Command {
 	l := &labs{app: a, as: topology.As{}}
 	cmd := groupCmd("lab", "Run a network of hosts, switches and routers from one file",
 		l.upCmd(), l.downCmd(), l.lsCmd(), l.inspectCmd(), l.execCmd(), l.shellCmd(),
-		l.linkCmd(), l.captureCmd(), l.graphCmd(), l.testCmd(), l.applyCmd(), l.saveCmd(), l.daemonCmd())
+		l.linkCmd(), l.captureCmd(), l.graphCmd(), l.testCmd(), l.applyCmd(), l.saveCmd(), l.daemonCmd(), l.joinCmd())
 	cmd.PersistentFlags().StringVarP(&l.name, "lab", "l", "", "`name` of the lab (default: the only one that runs)")
 	cmd.PersistentFlags().Var(asFlag{l.as}, "kind", "take a kind of another program in a file for one of ours: `NAME=KIND[,...]`")
 	return cmd
@@ -217,6 +217,17 @@ func (l *labs) testCmd() *cobra.Command {
 				err = fmt.Errorf("%s failed", plural(failed, "test"))
 			}
 			return err
+		}),
+	}
+}
+
+func (l *labs) joinCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:    "join SOCKET",
+		Hidden: true,
+		Args:   args("SOCKET"),
+		RunE: l.do(func(_ *cobra.Command, args []string) error {
+			return daemon.Join(args[0])
 		}),
 	}
 }

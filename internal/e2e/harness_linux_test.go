@@ -43,7 +43,11 @@ func build(flags ...string) (string, error) {
 	}
 	path := filepath.Join(dir, "weft")
 	args := append([]string{"build", "-o", path}, flags...)
-	if out, err := exec.Command("go", append(args, "weft/cmd/weft")...).CombinedOutput(); err != nil {
+	cmd := exec.Command("go", append(args, "weft/cmd/weft")...)
+	if len(flags) == 0 {
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // static, as it is shipped
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil

@@ -103,12 +103,18 @@ func openTUN(t *testing.T) {
 	t.Cleanup(func() { _ = unix.Unmount(path, unix.MNT_DETACH) })
 }
 
-// try runs `weft lab` and gives what it says.
-func (u *labUser) try(args ...string) (stdout, stderr string, code int) {
-	u.t.Helper()
+// command is `weft lab`, to be run as the user.
+func (u *labUser) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(u.bin, append([]string{"lab"}, args...)...)
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+u.home)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: u.cred}
+	return cmd
+}
+
+// try runs `weft lab` and gives what it says.
+func (u *labUser) try(args ...string) (stdout, stderr string, code int) {
+	u.t.Helper()
+	cmd := u.command(args...)
 	if u.host == nil {
 		return outcome(u.t, cmd)
 	}

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -107,6 +109,10 @@ func newDocker(t *testing.T) *dockerEngine {
 		}
 	}
 	d.load(busybox)
+	// As who belongs to the engine's group sees it.
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(d.socket, 0o666)); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("DOCKER_HOST", "unix://"+d.socket)
 	return d
 }
@@ -199,10 +205,17 @@ tests:
   - ping: {from: c2, to: 10.1.0.1, rtt: ">40ms", within: 20s}
 `
 
-// Containers of a real engine are nodes as others are.
+// Containers of a real engine are nodes as others are, of an ordinary user's lab,
+// too.
 func TestLabContainer(t *testing.T) {
+	for _, ordinary := range []bool{false, true} {
+		t.Run(fmt.Sprintf("ordinary=%v", ordinary), func(t *testing.T) { labOfContainers(t, ordinary) })
+	}
+}
+
+func labOfContainers(t *testing.T, ordinary bool) {
 	d := newDocker(t)
-	u := newLabUser(t, false)
+	u := newLabUser(t, ordinary)
 	if err := os.Mkdir(filepath.Join(u.home, "out"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +280,7 @@ func containerExec(t *testing.T, u *labUser) {
 		t.Errorf("exit code %d, %q", code, out)
 	}
 	const length = 1 << 20
-	count := exec.Command(u.bin, "lab", "exec", "c1", "--", "cat")
+	count := u.command("exec", "c1", "--", "cat")
 	count.Stdin = bytes.NewReader(make([]byte, length))
 	if out, err := count.Output(); err != nil || len(out) != length {
 		t.Errorf("cat gives %d bytes of %d: %v", len(out), length, err)
@@ -291,10 +304,13 @@ func TestLabContainerErrors(t *testing.T) {
 	u.fails("node c: no Docker engine: none answers at /nowhere/s", "up", u.file("e", text))
 	t.Setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
 	u.fails("node c: DOCKER_HOST is tcp://127.0.0.1:1: containers of a lab are on this machine", "up", u.file("e", text))
-	ordinary := newLabUser(t, true)
-	ordinary.fails("containers need root", "up", ordinary.file("e", text))
-	newDocker(t)
+	d := newDocker(t)
 	u.fails("the engine has no image none-such (docker pull none-such)", "up", u.file("e", text))
-	u.fails("ended at once with exit code 4: why", "up", u.file("e", strings.Replace(text, "none-such", image+`, cmd: "sh -c 'echo why; exit 4'"`, 1)))
-	u.gone("e")
+	for _, u := range []*labUser{u, newLabUser(t, true)} {
+		u.fails("ended at once with exit code 4: why", "up", u.file("e", strings.Replace(text, "none-such", image+`, cmd: "sh -c 'echo why; exit 4'"`, 1)))
+		u.gone("e")
+		if left := d.containers(); len(left) != 0 {
+			t.Errorf("a lab that failed left %v", left)
+		}
+	}
 }

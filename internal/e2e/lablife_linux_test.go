@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -148,7 +147,7 @@ func TestLabInterrupted(t *testing.T) {
 	u := newLabUser(t, false)
 	const marker = "86398"
 	file := u.file("slow", pairText+"  defaults: {exec: [sleep "+marker+"]}\n")
-	cmd := exec.Command(u.bin, "lab", "up", file)
+	cmd := u.command("up", file)
 	var errOut bytes.Buffer
 	cmd.Stderr = &errOut
 	if err := cmd.Start(); err != nil {
@@ -169,7 +168,7 @@ func TestLabInterrupted(t *testing.T) {
 // the node, and that the exit code that follows is its own.
 func takesSignals(t *testing.T, u *labUser, node string) {
 	t.Helper()
-	wait := exec.Command(u.bin, "lab", "exec", node, "--", "sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done")
+	wait := u.command("exec", node, "--", "sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done")
 	out, err := wait.StdoutPipe()
 	if err == nil {
 		err = wait.Start()
@@ -201,7 +200,7 @@ func TestLabExec(t *testing.T) {
 	if _, errOut, code := u.try("exec", "h1", "--", "no-such-command"); code != 127 || !strings.Contains(errOut, "not found") {
 		t.Errorf("exit code %d, %q", code, errOut)
 	}
-	cat := exec.Command(u.bin, "lab", "exec", "h1", "--", "cat")
+	cat := u.command("exec", "h1", "--", "cat")
 	cat.Stdin = strings.NewReader("through\n")
 	if out, err := cat.Output(); err != nil || string(out) != "through\n" {
 		t.Errorf("cat: %q, %v", out, err)
@@ -245,7 +244,7 @@ func TestLabChanges(t *testing.T) {
 	}
 	u.fails("an end of the link", "link", "add", "h1:eth1", "h2:eth3")
 
-	ping := exec.Command(u.bin, "lab", "exec", "h1", "--", "ping", "-q", "-i", "0.01", "-c", "200", "10.0.0.2")
+	ping := u.command("exec", "h1", "--", "ping", "-q", "-i", "0.01", "-c", "200", "10.0.0.2")
 	var said bytes.Buffer
 	ping.Stdout = &said
 	if err := ping.Start(); err != nil {
@@ -314,9 +313,9 @@ func converse(t *testing.T, u *labUser, node string) (shown string, code int) {
 		t.Fatal(err)
 	}
 	defer master.Close()
-	cmd := exec.Command(u.bin, "lab", "exec", node, "--", "sh", "-c", "tty; read x; stty size; echo got $x; exit 5")
+	cmd := u.command("exec", node, "--", "sh", "-c", "tty; read x; stty size; echo got $x; exit 5")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

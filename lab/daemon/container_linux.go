@@ -21,8 +21,9 @@ import (
 )
 
 // A container is made by the engine, without a network. Its first process has a
-// network namespace, which the lab enters by the machine's /proc: the engine
-// numbers processes as the machine does, and the lab's daemon does not.
+// network namespace, which root's lab enters by the machine's /proc: the engine
+// numbers processes as the machine does, and the lab's daemon does not. An
+// ordinary user's lab may not enter it; join_linux.go is the other way round.
 
 const (
 	// engineTime is how long an engine may take to start or to remove a
@@ -86,6 +87,9 @@ func (a *applier) startContainer(ctx context.Context, n *topology.Node) (*space.
 	if err != nil {
 		return nil, err
 	}
+	if lab.OrdinaryUser() {
+		return a.startJoined(ctx, c, n, spec)
+	}
 	id, err := c.Start(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -101,19 +105,43 @@ func (a *applier) startContainer(ctx context.Context, n *topology.Node) (*space.
 // enterContainer opens the network namespace of a container that was started.
 func (l *Lab) enterContainer(ctx context.Context, c *engine.Client, id string) (*os.File, error) {
 	for end := time.Now().Add(noticeTime); ; time.Sleep(10 * time.Millisecond) {
-		state, err := c.State(ctx, id)
+		pid, err := running(ctx, c, id)
 		if err != nil {
 			return nil, err
 		}
-		if !state.Running {
-			said, _ := c.Log(ctx, id, logLines)
-			return nil, fmt.Errorf("the container ended at once with exit code %d: %s", state.ExitCode, lastOf([]byte(said)))
-		}
-		ns, err := l.namespaceOf(state.PID)
+		ns, err := l.namespaceOf(pid)
 		if err == nil || time.Now().After(end) {
 			return ns, err
 		}
 	}
+}
+
+// awaitContainers looks whether the containers that are new are still there: some
+// commands end after a moment.
+func (a *applier) awaitContainers(ctx context.Context) {
+	for i := range a.next.Nodes {
+		n := &a.next.Nodes[i]
+		if n.Kind != topology.Container || a.stays(n.Name) || a.spaceOf(n.Name) == nil {
+			continue
+		}
+		c, err := a.engine()
+		if err == nil {
+			_, err = running(ctx, c, a.dir.ContainerName(n.Name))
+		}
+		if err != nil {
+			a.note(actChange, "node", n.Name, err)
+		}
+	}
+}
+
+// running gives the first process of a container, which has been started.
+func running(ctx context.Context, c *engine.Client, id string) (pid int, err error) {
+	state, err := c.State(ctx, id)
+	if err == nil && !state.Running {
+		said, _ := c.Log(ctx, id, logLines)
+		err = fmt.Errorf("the container ended at once with exit code %d: %s", state.ExitCode, lastOf([]byte(said)))
+	}
+	return state.PID, err
 }
 
 // containerSpec is what the engine is to make. Like every node it finds the
@@ -123,6 +151,7 @@ func (a *applier) containerSpec(n *topology.Node) (engine.Spec, error) {
 	s := engine.Spec{
 		Name: a.dir.ContainerName(n.Name), Image: n.Image, Host: n.Name, Args: args, Binds: n.Binds,
 		Env:    append([]string{"WEFT_LAB=" + a.next.Name, "WEFT_NODE=" + n.Name}, n.Env...),
+		Caps:   []string{"NET_ADMIN", "NET_RAW"}, // to change its own network, which is what labs are for
 		Labels: map[string]string{lab.LabelLab: string(a.dir), lab.LabelNode: n.Name},
 	}
 	for _, other := range a.next.Nodes {

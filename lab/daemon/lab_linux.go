@@ -110,6 +110,7 @@ func (l *Lab) apply(ctx context.Context, t *topology.Topology) ([]ctl.Change, er
 	a.startVMs()
 	a.setStates(ctx)
 	a.awaitTrunks(ctx)
+	a.awaitContainers(ctx)
 	a.changes = append(a.changes, linkChanges(a.old, t)...)
 	l.mu.Lock()
 	l.topology, l.wiring = t, next

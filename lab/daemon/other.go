@@ -10,3 +10,6 @@ import (
 
 // Run is for Linux.
 func Run(lab.Dir, string) error { return errors.New("labs need Linux") }
+
+// Join is for Linux alone.
+func Join(string) error { return errors.New("labs need Linux") }

@@ -15,11 +15,18 @@ type Spec struct {
 	Name   string
 	Image  string
 	Host   string   // its host name
+	User   string   // "" for the image's own
+	Entry  []string // what runs Args, nil for the image's own
 	Args   []string // nil for the image's own command
 	Env    []string // NAME=VALUE
 	Binds  []string // HOST:CONTAINER[:OPTIONS]
 	Hosts  []string // NAME:ADDRESS, for its /etc/hosts
+	Caps   []string // capabilities besides the engine's usual ones
 	Labels map[string]string
+	// Beside is a container whose network and names it shares; it has then no
+	// Host and no Hosts of its own. "" is for none: it has lo and no other
+	// interface.
+	Beside string
 }
 
 // State is how a container is.
@@ -42,9 +49,8 @@ func (c *Client) HasImage(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-// Start makes a container and starts it. It has lo and no other interface, and
-// a terminal nobody is at, so that a shell as its command stays. It may change
-// its own network, which is what labs are for.
+// Start makes a container and starts it. It has a terminal nobody is at, so that
+// a shell as its command stays.
 func (c *Client) Start(ctx context.Context, s Spec) (id string, err error) {
 	type hostConfig struct {
 		NetworkMode string
@@ -52,10 +58,16 @@ func (c *Client) Start(ctx context.Context, s Spec) (id string, err error) {
 		ExtraHosts  []string `json:",omitempty"`
 		CapAdd      []string
 	}
+	network := "none"
+	if s.Beside != "" {
+		network = "container:" + s.Beside
+	}
 	var made struct{ ID string }
 	err = c.call(ctx, "POST", "/containers/create?name="+url.QueryEscape(s.Name), struct {
 		Image      string
-		Hostname   string
+		Hostname   string   `json:",omitempty"`
+		User       string   `json:",omitempty"`
+		Entrypoint []string `json:",omitempty"`
 		Cmd        []string `json:",omitempty"`
 		Env        []string
 		Labels     map[string]string
@@ -63,8 +75,8 @@ func (c *Client) Start(ctx context.Context, s Spec) (id string, err error) {
 		OpenStdin  bool
 		HostConfig hostConfig
 	}{
-		s.Image, s.Host, s.Args, s.Env, s.Labels, true, true,
-		hostConfig{"none", s.Binds, s.Hosts, []string{"NET_ADMIN", "NET_RAW"}},
+		s.Image, s.Host, s.User, s.Entry, s.Args, s.Env, s.Labels, true, true,
+		hostConfig{network, s.Binds, s.Hosts, s.Caps},
 	}, &made)
 	if err != nil {
 		return "", err

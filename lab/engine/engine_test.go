@@ -74,6 +74,7 @@ func TestStart(t *testing.T) {
 	f.answer("POST /containers/7/start", http.StatusNoContent, "")
 	id, err := c.Start(t.Context(), Spec{
 		Name: "weft-x-a", Image: "i", Host: "a", Env: []string{"A=b"}, Hosts: []string{"b:10.0.0.1"}, Labels: map[string]string{"k": "v"},
+		Caps: []string{"NET_ADMIN", "NET_RAW"},
 	})
 	if id != "7" || err != nil {
 		t.Fatal(id, err)
@@ -89,6 +90,17 @@ func TestStart(t *testing.T) {
 	}
 	if !slices.Contains(f.asked, "POST /containers/create?name=weft-x-a") {
 		t.Errorf("asked %q", f.asked)
+	}
+	clear(got)
+	if _, err := c.Start(t.Context(), Spec{Name: "b", Image: "i", User: "0", Entry: []string{"/e"}, Beside: "7"}); err != nil {
+		t.Fatal(err)
+	}
+	want = map[string]any{
+		"Image": "i", "User": "0", "Entrypoint": []any{"/e"}, "Env": nil, "Labels": nil, "Tty": true, "OpenStdin": true,
+		"HostConfig": map[string]any{"NetworkMode": "container:7", "CapAdd": nil},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("beside another asked for (-want +got):\n%s", d)
 	}
 }
 
