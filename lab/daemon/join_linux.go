@@ -80,7 +80,8 @@ func (a *applier) usher(ctx context.Context, c *engine.Client, s *space.Space, n
 	}
 	defer func() { _ = l.Close() }() // and the file with it
 	id, err := c.Start(ctx, engine.Spec{
-		Name: node.Name + "-usher", Image: node.Image, User: "0", Host: node.Host, Hosts: node.Hosts, Labels: node.Labels,
+		Name:  node.Name + ".usher", // no node is called that
+		Image: node.Image, User: "0", Host: node.Host, Hosts: node.Hosts, Labels: node.Labels,
 		Entry: []string{joinProgram, "lab", "join", joinSocket},
 		Binds: []string{program + ":" + joinProgram + ":ro", socket + ":" + joinSocket},
 		Caps:  []string{"SYS_ADMIN"}, // to change namespaces: setns(2)
