@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -202,10 +203,12 @@ func (g guest) boot(t *testing.T, h *netnstest.Host, netdev string) *vm {
 // echo sends random bytes to the machine and wants them back.
 func echo(t *testing.T, from *netnstest.Host, size int) {
 	t.Helper()
-	c, err := from.DialTCP("10.77.0.9:7")
-	if err != nil {
-		t.Fatal(err)
-	}
+	var c net.Conn
+	netnstest.Poll(t, patience, func() bool { // a guest answers pings before it listens
+		var err error
+		c, err = from.DialTCP("10.77.0.9:7")
+		return err == nil
+	}, "the guest takes a connection")
 	defer func() { _ = c.Close() }()
 	if err := c.SetDeadline(time.Now().Add(bootTime)); err != nil {
 		t.Fatal(err)
