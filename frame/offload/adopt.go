@@ -19,7 +19,8 @@ import (
 // smaller than this end of the tunnel knows, and a port with a smaller MTU can
 // then still have it cut. If it is UDP and gsoHint, the segment size that the
 // kernel stated for the datagram (0 for none), is less than its payload, it
-// becomes a superframe of that size. A frame that is finished, or no TCP or
+// becomes a superframe of that size, unless that makes more segments than a
+// superframe has. A frame that is finished, or no TCP or
 // UDP, stays as it is.
 //
 // The payload is not read. One finished frame in 65,536 has by chance a
@@ -39,7 +40,7 @@ func Adopt(b *frame.Buf, gsoHint, maxFrame int) {
 	size := 0
 	switch {
 	case p.Proto == protoUDP:
-		if gsoHint > 0 && len(head)-p.HdrLen > gsoHint {
+		if n := len(head) - p.HdrLen; gsoHint > 0 && n > gsoHint && n <= maxSegments*gsoHint {
 			size = gsoHint
 		}
 	case p.End == len(head) && p.End > p.HdrLen && maxFrame > p.HdrLen:

@@ -57,6 +57,7 @@ func TestAdopt(t *testing.T) {
 		{name: "UDP superframe", length: 8000, hint: 1200, change: func(k *spec) { k.udp = true }, want: super(csum(34, 6), frame.GSOUDP, 42, 1200)},
 		{name: "UDP, one segment", length: 1200, hint: 1200, change: func(k *spec) { k.udp = true }, want: csum(34, 6)},
 		{name: "UDPv6 superframe", length: 8000, hint: 1200, change: func(k *spec) { k.udp, k.v6 = true, true }, want: super(csum(54, 6), frame.GSOUDP, 62, 1200)},
+		{name: "UDP, a hint that no kernel gives", length: 8000, hint: 1, change: func(k *spec) { k.udp = true }, want: csum(34, 6)},
 		{name: "UDP without checksum", length: 1000, change: func(k *spec) { k.udp = true }, spoil: func(f []byte) []byte {
 			f[40], f[41] = 0, 0
 			return f
