@@ -38,6 +38,9 @@ func (d Dir) File(name string) string { return filepath.Join(string(d), name) }
 // RouterSocket is where the router of that name answers ctl's API.
 func (d Dir) RouterSocket(node string) string { return d.File(node + ".sock") }
 
+// RouterFile is what the router of that name is started with.
+func (d Dir) RouterFile(node string) string { return d.File(node + ".weft.yaml") }
+
 // Console is the socket of a virtual machine's serial console.
 func (d Dir) Console(node string) string { return d.File(node + ".tty") }
 

@@ -93,21 +93,25 @@ func Exec(ctx context.Context, d Dir, o ExecOptions) (code int, err error) {
 // started waits for the octet that says so, and gives the terminal that may
 // come with it.
 func started(c *net.UnixConn) (*os.File, error) {
-	one, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := c.ReadMsgUnix(one, oob)
+	files, err := ReceiveFiles(c, 1)
 	if err != nil {
 		return nil, fmt.Errorf("the lab's daemon went away: %w", err)
 	}
-	files, err := Received(oob[:n])
-	if err != nil || len(files) == 0 {
-		return nil, err
+	if len(files) == 0 {
+		return nil, nil
 	}
 	return files[0], nil
 }
 
-// Received makes files of the descriptors that came with a message.
-func Received(oob []byte) (files []*os.File, err error) {
-	messages, err := unix.ParseSocketControlMessage(oob)
+// ReceiveFiles reads an octet and makes files of the descriptors that come with
+// it, of which there may be most.
+func ReceiveFiles(c *net.UnixConn, most int) (files []*os.File, err error) {
+	one, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4*most))
+	_, n, _, _, err := c.ReadMsgUnix(one, oob)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:n])
 	if err != nil {
 		return nil, fmt.Errorf("descriptors: %w", err)
 	}

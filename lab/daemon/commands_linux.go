@@ -72,9 +72,6 @@ func (l *Lab) mountProgram() error {
 	return nil
 }
 
-// systemPath is where a machine's programs are.
-const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 // withPath gives an environment whose PATH has dir first, and at its end what an
 // ordinary user's lacks: who is root in a lab wants sysctl and bridge.
 func withPath(env []string, dir string) []string {
@@ -86,7 +83,7 @@ func withPath(env []string, dir string) []string {
 	} else {
 		dirs = append(dirs, filepath.SplitList(strings.TrimPrefix(env[at], "PATH="))...)
 	}
-	for _, d := range filepath.SplitList(systemPath) {
+	for _, d := range filepath.SplitList(space.SystemPath) {
 		if !slices.Contains(dirs, d) {
 			dirs = append(dirs, d)
 		}

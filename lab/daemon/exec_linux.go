@@ -34,12 +34,7 @@ func (l *Lab) serveExec(s net.Listener) {
 // exec serves one connection: descriptors, the request, signals, the result.
 func (l *Lab) exec(c *net.UnixConn) {
 	defer func() { _ = c.Close() }()
-	one, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(3*4))
-	_, n, _, _, err := c.ReadMsgUnix(one, oob)
-	if err != nil {
-		return
-	}
-	files, err := lab.Received(oob[:n])
+	files, err := lab.ReceiveFiles(c, 3)
 	defer func() { closeAll(files) }()
 	in := json.NewDecoder(c)
 	var r lab.ExecRequest

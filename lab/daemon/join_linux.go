@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"weft/lab"
 	"weft/lab/engine"
 	"weft/lab/space"
 	"weft/lab/topology"
@@ -88,7 +89,10 @@ func (a *applier) usher(ctx context.Context, c *engine.Client, s *space.Space, n
 	})
 	u := &usher{engine: c, id: id}
 	if err == nil {
-		err = u.show(ctx, l, s)
+		err = u.answer(ctx, l)
+	}
+	if err == nil {
+		err = u.show(ctx, s)
 	}
 	if err != nil {
 		u.leave(ctx)
@@ -97,21 +101,22 @@ func (a *applier) usher(ctx context.Context, c *engine.Client, s *space.Space, n
 	return u, nil
 }
 
-// show waits for the usher's call and hands it the space's network namespace.
-func (u *usher) show(ctx context.Context, l *net.UnixListener, s *space.Space) error {
-	for end := time.Now().Add(joinTime); u.conn == nil; {
+// answer waits for the usher's call.
+func (u *usher) answer(ctx context.Context, l *net.UnixListener) (err error) {
+	for end := time.Now().Add(joinTime); time.Now().Before(end); {
 		_ = l.SetDeadline(time.Now().Add(100 * time.Millisecond))
-		var err error
 		if u.conn, err = l.AcceptUnix(); err == nil {
-			break
+			return nil
 		}
 		if _, err := running(ctx, u.engine, u.id); err != nil {
 			return err
 		}
-		if time.Now().After(end) {
-			return errors.New("the container that is to join the lab's network does not call")
-		}
 	}
+	return errors.New("the container that is to join the lab's network does not call")
+}
+
+// show hands the usher the space's network namespace and waits until it is there.
+func (u *usher) show(ctx context.Context, s *space.Space) error {
 	ns, err := os.Open(s.Path())
 	if err != nil {
 		return err
@@ -122,8 +127,10 @@ func (u *usher) show(ctx context.Context, l *net.UnixListener, s *space.Space) e
 	}
 	_ = u.conn.SetReadDeadline(time.Now().Add(joinTime))
 	if _, err := io.ReadFull(u.conn, make([]byte, 1)); err != nil {
-		_, err = running(ctx, u.engine, u.id)
-		return errors.Join(errors.New("a container cannot join the lab's network"), err)
+		if _, ended := running(ctx, u.engine, u.id); ended != nil {
+			err = ended
+		}
+		return fmt.Errorf("a container cannot join the lab's network: %w", err)
 	}
 	return nil
 }
@@ -149,19 +156,22 @@ func Join(socket string) error {
 	if err != nil {
 		return err
 	}
-	ns, err := receiveFile(conn)
+	namespaces, err := lab.ReceiveFiles(conn, 1)
+	if err == nil && len(namespaces) == 0 {
+		err = errors.New("the lab sent no namespace")
+	}
 	if err != nil {
 		return err
 	}
-	lab, err := conn.File()
+	f, err := conn.File()
 	if err != nil {
 		return err
 	}
 	runtime.LockOSThread()
-	if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
+	if err := unix.Setns(int(namespaces[0].Fd()), unix.CLONE_NEWNET); err != nil {
 		return os.NewSyscallError("setns", err)
 	}
-	kept, err := unix.FcntlInt(lab.Fd(), unix.F_DUPFD, 0) // not closed by exec
+	kept, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, 0) // not closed by exec
 	if err != nil {
 		return err
 	}
@@ -169,29 +179,11 @@ func Join(socket string) error {
 	return unix.Exec("/proc/self/exe", os.Args, env)
 }
 
-// stay tells the lab that this process has joined and waits for its end.
-func stay(lab *os.File) error {
-	if _, err := lab.Write([]byte{0}); err != nil {
+// stay tells the lab behind f that this process has joined, and waits for its end.
+func stay(f *os.File) error {
+	if _, err := f.Write([]byte{0}); err != nil {
 		return err
 	}
-	_, err := io.Copy(io.Discard, lab)
+	_, err := io.Copy(io.Discard, f)
 	return err
-}
-
-// receiveFile takes the descriptor that comes with a byte.
-func receiveFile(conn *net.UnixConn) (int, error) {
-	oob := make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := conn.ReadMsgUnix(make([]byte, 1), oob)
-	if err != nil {
-		return -1, err
-	}
-	messages, err := unix.ParseSocketControlMessage(oob[:n])
-	if err != nil || len(messages) != 1 {
-		return -1, fmt.Errorf("no descriptor came: %w", err)
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil {
-		return -1, err
-	}
-	return fds[0], nil
 }

@@ -72,7 +72,7 @@ func (a *applier) applyRouter(ctx context.Context, name string, c ctl.Config) ([
 }
 
 func (l *Lab) startRouter(ctx context.Context, name string, vtep ctl.VTEPSpec) (*router, error) {
-	args := []string{"weft", "run", "-c", l.dir.File(name + ".yaml"), "--name", name, "--socket", l.dir.RouterSocket(name)}
+	args := []string{"weft", "run", "-c", l.dir.RouterFile(name), "--name", name, "--socket", l.dir.RouterSocket(name)}
 	if vtep.Address != "" {
 		args = append(args, "--vtep", ctl.FormatHostPort(vtep.Address, vtep.Port))
 	}
@@ -80,7 +80,7 @@ func (l *Lab) startRouter(ctx context.Context, name string, vtep ctl.VTEPSpec) (
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(l.dir.File(name+".yaml"), config, 0o600); err != nil {
+	if err := os.WriteFile(l.dir.RouterFile(name), config, 0o600); err != nil {
 		return nil, err
 	}
 	null, err := os.Open(os.DevNull)

@@ -149,6 +149,9 @@ func (c *Command) enter() error {
 // ErrNotFound is wrapped when there is no such program.
 var ErrNotFound = errors.New("command not found")
 
+// SystemPath is where a machine's programs are.
+const SystemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // lookPath finds the program as a shell with the command's environment would.
 func lookPath(c Command) (string, error) {
 	name := c.Args[0]
@@ -158,7 +161,7 @@ func lookPath(c Command) (string, error) {
 		}
 		return name, nil
 	}
-	search := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	search := SystemPath
 	for _, e := range c.Env {
 		if v, ok := strings.CutPrefix(e, "PATH="); ok {
 			search = v + ":" + search // an ordinary user's has no sbin, where ip is
