@@ -246,17 +246,35 @@ func (s VTEPSpec) Validate() error {
 	return owner("vtep").check("address", unicastProblem(s.Address))
 }
 
+// OffloadSetting is a field of an [OffloadSpec].
+type OffloadSetting struct {
+	Key    string // in files
+	Value  *string
+	values []string
+}
+
+// Settings are the fields of s, in the order of files.
+func (s *OffloadSpec) Settings() []OffloadSetting {
+	both := []string{OffloadAuto, OffloadOff}
+	return []OffloadSetting{
+		{"tap", &s.TAP, []string{OffloadAuto, OffloadOff, OffloadPortable}},
+		{"gso", &s.GSO, both},
+		{"gro", &s.GRO, both},
+		{"spin", &s.Spin, both},
+		{"priority", &s.Priority, both},
+		{"io_uring", &s.IOUring, both},
+	}
+}
+
 // Validate checks each field by itself.
 func (s OffloadSpec) Validate() error {
 	o := owner("offload")
-	return firstOf(
-		o.check("tap", offloadProblem(s.TAP, OffloadAuto, OffloadOff, OffloadPortable)),
-		o.check("gso", offloadProblem(s.GSO, OffloadAuto, OffloadOff)),
-		o.check("gro", offloadProblem(s.GRO, OffloadAuto, OffloadOff)),
-		o.check("spin", offloadProblem(s.Spin, OffloadAuto, OffloadOff)),
-		o.check("priority", offloadProblem(s.Priority, OffloadAuto, OffloadOff)),
-		o.check("io_uring", offloadProblem(s.IOUring, OffloadAuto, OffloadOff)),
-	)
+	for _, f := range s.Settings() {
+		if err := o.check(f.Key, offloadProblem(*f.Value, f.values...)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // The functions below say what is wrong with a value, "" when nothing is.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -245,27 +246,32 @@ func (s Spec) Validate() error {
 // String lists what is set: "delay 20ms, loss 1%"; "" for a perfect link.
 func (s Spec) String() string {
 	var parts []string
-	for _, k := range keys {
-		if text := k.get(&s); text != "" {
-			parts = append(parts, k.name+" "+text)
-		}
+	for name, text := range s.All() {
+		parts = append(parts, name+" "+text)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// All gives what is set, by the keys of files.
+func (s Spec) All() iter.Seq2[string, string] {
+	return func(yield func(name, text string) bool) {
+		for _, k := range keys {
+			if text := k.get(&s); text != "" && !yield(k.name, text) {
+				return
+			}
+		}
+	}
 }
 
 // MarshalJSON makes an object of the fields that are set. Numbers without a
 // unit are numbers.
 func (s Spec) MarshalJSON() ([]byte, error) {
 	b := []byte{'{'}
-	for _, k := range keys {
-		text := k.get(&s)
-		if text == "" {
-			continue
-		}
+	for name, text := range s.All() {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendQuote(b, k.name)
+		b = strconv.AppendQuote(b, name)
 		b = append(b, ':')
 		if _, err := strconv.ParseFloat(text, 64); err == nil {
 			b = append(b, text...)

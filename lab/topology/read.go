@@ -137,17 +137,12 @@ func (r *reader) topology(v value, t *Topology) {
 
 // offload reads what weft.yaml has under that key.
 func (r *reader) offload(v value, t *Topology) {
-	o := &t.Offload
-	r.fields(v, readers{
-		"tap": r.setText(&o.TAP),
-		"gso": r.setText(&o.GSO),
-		"gro": r.setText(&o.GRO),
-
-		"spin":     r.setText(&o.Spin),
-		"priority": r.setText(&o.Priority),
-		"io_uring": r.setText(&o.IOUring),
-	})
-	if e, ok := errors.AsType[*ctl.Error](o.Validate()); ok {
+	known := readers{}
+	for _, f := range t.Offload.Settings() {
+		known[f.Key] = r.setText(f.Value)
+	}
+	r.fields(v, known)
+	if e, ok := errors.AsType[*ctl.Error](t.Offload.Validate()); ok {
 		v.key += "." + e.Field
 		r.fail(v, "%s", e.Problem)
 	}

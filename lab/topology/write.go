@@ -100,12 +100,9 @@ func (t *Topology) Marshal() []byte {
 	if t.Offload != (ctl.OffloadSpec{}) {
 		w.line(0, "offload:")
 	}
-	w.text(1, "tap", t.Offload.TAP)
-	w.text(1, "gso", t.Offload.GSO)
-	w.text(1, "gro", t.Offload.GRO)
-	w.text(1, "spin", t.Offload.Spin)
-	w.text(1, "priority", t.Offload.Priority)
-	w.text(1, "io_uring", t.Offload.IOUring)
+	for _, f := range t.Offload.Settings() {
+		w.text(1, f.Key, *f.Value)
+	}
 	if len(t.Tests) > 0 {
 		w.line(0, "tests:")
 	}
@@ -223,13 +220,11 @@ func (w *writer) link(l *Link) {
 // conditions are a mapping on one line.
 func conditions(s impair.Spec) string {
 	var out []string
-	for part := range strings.SplitSeq(s.String(), ", ") {
-		if key, value, ok := strings.Cut(part, " "); ok {
-			if _, err := strconv.ParseFloat(value, 64); err != nil {
-				value = quoted(value)
-			}
-			out = append(out, key+": "+value)
+	for key, value := range s.All() {
+		if _, err := strconv.ParseFloat(value, 64); err != nil {
+			value = quoted(value)
 		}
+		out = append(out, key+": "+value)
 	}
 	return "{" + strings.Join(out, ", ") + "}"
 }

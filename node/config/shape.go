@@ -39,15 +39,11 @@ func (r *reader) vtep(v value) {
 
 func (r *reader) offload(v value) {
 	var s ctl.OffloadSpec
-	r.fields(v, readers{
-		"tap": r.setText(&s.TAP),
-		"gso": r.setText(&s.GSO),
-		"gro": r.setText(&s.GRO),
-
-		"spin":     r.setText(&s.Spin),
-		"priority": r.setText(&s.Priority),
-		"io_uring": r.setText(&s.IOUring),
-	})
+	known := readers{}
+	for _, f := range s.Settings() {
+		known[f.Key] = r.setText(f.Value)
+	}
+	r.fields(v, known)
 	r.config.Offload = &s
 }
 
