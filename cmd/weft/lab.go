@@ -37,7 +37,9 @@ func (a *app) labCmd() *cobra.Command {
 	l := &labs{app: a, as: topology.As{}}
 	cmd := groupCmd("lab", "Run a network of hosts, switches and routers from one file",
 		l.upCmd(), l.downCmd(), l.lsCmd(), l.inspectCmd(), l.execCmd(), l.shellCmd(),
-		l.linkCmd(), l.captureCmd(), l.graphCmd(), l.testCmd(), l.applyCmd(), l.saveCmd(), l.daemonCmd(), l.joinCmd())
+		l.linkCmd(), l.captureCmd(), l.graphCmd(), l.testCmd(), l.applyCmd(), l.saveCmd(),
+		l.hiddenCmd("daemon", "DIR", func(dir string) error { return daemon.Run(lab.Dir(dir), thisVersion().Version) }),
+		l.hiddenCmd("join", "SOCKET", daemon.Join))
 	cmd.PersistentFlags().StringVarP(&l.name, "lab", "l", "", "`name` of the lab (default: the only one that runs)")
 	cmd.PersistentFlags().Var(asFlag{l.as}, "kind", "take a kind of another program in a file for one of ours: `NAME=KIND[,...]`")
 	return cmd
@@ -221,24 +223,12 @@ func (l *labs) testCmd() *cobra.Command {
 	}
 }
 
-func (l *labs) joinCmd() *cobra.Command {
+// hiddenCmd is a command that weft starts itself.
+func (l *labs) hiddenCmd(name, what string, run func(string) error) *cobra.Command {
 	return &cobra.Command{
-		Use:    "join SOCKET",
+		Use:    name + " " + what,
 		Hidden: true,
-		Args:   args("SOCKET"),
-		RunE: l.do(func(_ *cobra.Command, args []string) error {
-			return daemon.Join(args[0])
-		}),
-	}
-}
-
-func (l *labs) daemonCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:    "daemon DIR",
-		Hidden: true,
-		Args:   args("DIR"),
-		RunE: l.do(func(_ *cobra.Command, args []string) error {
-			return daemon.Run(lab.Dir(args[0]), thisVersion().Version)
-		}),
+		Args:   args(what),
+		RunE:   l.do(func(_ *cobra.Command, args []string) error { return run(args[0]) }),
 	}
 }
