@@ -122,11 +122,13 @@ func launch(t *testing.T, h *netnstest.Host, socket string, args ...string) *rou
 	return r
 }
 
+// othersOff are the accelerations but the TAP's, off, as files say it.
+const othersOff = "gso: off, gro: off, spin: off, priority: off, io_uring: off"
+
 // plainly gives a daemon's arguments with every acceleration off; what its file
 // has an opinion about is the TAP alone.
 func plainly(t *testing.T, args []string) []string {
 	t.Helper()
-	const others = "gso: off, gro: off, spin: off, priority: off, io_uring: off"
 	at, text := slices.Index(args, "-c"), ""
 	if at >= 0 {
 		b, err := os.ReadFile(args[at+1])
@@ -135,9 +137,9 @@ func plainly(t *testing.T, args []string) []string {
 		}
 		text = string(b)
 	}
-	opinion := strings.Replace(text, "offload: {", "offload: {"+others+", ", 1)
+	opinion := strings.Replace(text, "offload: {", "offload: {"+othersOff+", ", 1)
 	if opinion == text {
-		opinion = text + "offload: {tap: off, " + others + "}\n"
+		opinion = text + "offload: {tap: off, " + othersOff + "}\n"
 	}
 	path := file(t, opinion)
 	if at < 0 {

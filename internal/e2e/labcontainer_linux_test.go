@@ -311,7 +311,7 @@ func TestLabContainerErrors(t *testing.T) {
 		if code == 0 { // the lab was up before the command had ended
 			netnstest.Poll(t, patience, func() bool { return strings.Contains(u.lab("inspect", "e"), "its command ended with exit code 4") }, "inspect shows that it has ended")
 			u.lab("down", "e")
-		} else if code != 1 || !strings.Contains(errOut, "ended at once with exit code 4: why") {
+		} else if code != 1 || !strings.Contains(errOut, "ended at once with exit code 4: why") || strings.Count(errOut, "\n") != 1 {
 			t.Errorf("weft lab up: exit %d, %q", code, errOut)
 		}
 		u.gone("e")

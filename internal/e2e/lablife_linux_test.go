@@ -23,7 +23,7 @@ func (u *labUser) file(name, text string) string {
 }
 
 // noOffloads is the part of a lab's file that turns everything off.
-const noOffloads = "\noffload: {tap: off, gso: off, gro: off, spin: off, priority: off}\n"
+const noOffloads = "\noffload: {tap: off, " + othersOff + "}\n"
 
 // write writes a lab's file below the user's home; in a run without
 // accelerations the lab does without, too.
