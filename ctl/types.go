@@ -26,7 +26,7 @@ type Status struct {
 
 // Feature is an ability of the kernel that was probed when it was first wanted.
 type Feature struct {
-	Name    string `json:"name"` // udp_gso, udp_gro, tap_tso, tap_uso...
+	Name    string `json:"name"` // udp_gso, udp_gro, tunnel_gso, tap_tso, tap_uso...
 	Enabled bool   `json:"enabled"`
 	Reason  string `json:"reason"` // why it is off, "" when it is on
 }
@@ -225,6 +225,9 @@ type OffloadSpec struct {
 	TAP string `json:"tap,omitempty"`
 	GSO string `json:"gso,omitempty"`
 	GRO string `json:"gro,omitempty"`
+	// TunnelGSO: superframes are left to the interface to cut; without GSO they
+	// are not.
+	TunnelGSO string `json:"tunnel_gso,omitempty"`
 	// Spin: a worker that has nothing to do looks again for a while before it
 	// sleeps.
 	Spin string `json:"spin,omitempty"`

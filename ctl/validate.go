@@ -260,6 +260,7 @@ func (s *OffloadSpec) Settings() []OffloadSetting {
 		{"tap", &s.TAP, []string{OffloadAuto, OffloadOff, OffloadPortable}},
 		{"gso", &s.GSO, both},
 		{"gro", &s.GRO, both},
+		{"tunnel_gso", &s.TunnelGSO, both},
 		{"spin", &s.Spin, both},
 		{"priority", &s.Priority, both},
 		{"io_uring", &s.IOUring, both},

@@ -45,8 +45,10 @@ type Node struct {
 	networks map[string]*network
 	ports    map[string]*port
 	peers    map[netip.Addr]*peer
-	retired  frame.Stats  // of hops and links that were removed
-	priority *ctl.Feature // nil before prioritize
+	// superframe is the largest that TAPs give, 0 for their own limit.
+	superframe int
+	retired    frame.Stats  // of hops and links that were removed
+	priority   *ctl.Feature // nil before prioritize
 
 	tapInUse atomic.Pointer[tap.Features] // what the last TAP got, nil before the first
 	tapLess  sync.Once                    // a TAP got less than was asked for, and that is logged
@@ -131,6 +133,7 @@ func (n *Node) adoptVTEP(sockets tunnel.Sockets) error {
 func (n *Node) openTunnel(c tunnel.Config) (err error) {
 	c.MTU = n.mtu
 	c.NoGSO, c.NoGRO = n.offload.GSO == ctl.OffloadOff, n.offload.GRO == ctl.OffloadOff
+	c.NoTunnelGSO = n.offload.TunnelGSO == ctl.OffloadOff
 	c.Refused = func(ability, reason string) {
 		n.log.Warn().Str("ability", ability).Str("reason", reason).Msg("going on without it")
 	}
@@ -211,6 +214,8 @@ func (n *Node) features() []ctl.Feature {
 		add("udp_gso", on, reason)
 		on, reason = n.vtep.GRO()
 		add("udp_gro", on, reason)
+		on, reason = n.vtep.TunnelGSO()
+		add("tunnel_gso", on, reason)
 	}
 	if f := n.tapInUse.Load(); f != nil {
 		reason := "the kernel refused it"

@@ -66,7 +66,7 @@ func (n *Node) addPeer(s ctl.PeerSpec) error {
 		return ctl.Invalid("peer %v", err)
 	}
 	p := &peer{spec: s, addr: addr, hop: hop}
-	p.mtu, p.reason = n.pathMTU(addr)
+	p.mtu, p.reason = n.pathMTU(hop)
 	if p.id, err = n.sw.AttachPeer(p.config(), hop); err != nil {
 		return err
 	}
@@ -75,6 +75,7 @@ func (n *Node) addPeer(s ctl.PeerSpec) error {
 		return err
 	}
 	n.peers[addr] = p
+	n.followSuperframe()
 	return nil
 }
 
@@ -108,8 +109,8 @@ func (n *Node) checkNetworks(s ctl.PeerSpec) error {
 
 // pathMTU is the room on the way to a peer, or that of the VTEP's own
 // interface and a reason where there is no way at present.
-func (n *Node) pathMTU(addr netip.Addr) (mtu int, reason string) {
-	mtu, err := n.vtep.PathMTU(addr)
+func (n *Node) pathMTU(hop *tunnel.Hop) (mtu int, reason string) {
+	mtu, err := hop.PathMTU()
 	if err != nil {
 		return n.mtu, err.Error()
 	}
@@ -134,6 +135,7 @@ func (n *Node) removePeer(p *peer) error {
 	}
 	n.retired.Add(p.hop.Stats())
 	delete(n.peers, p.addr)
+	n.followSuperframe()
 	return nil
 }
 
@@ -198,7 +200,7 @@ func (n *Node) lookAtUnderlay() {
 	defer n.mu.Unlock()
 	n.followMTU()
 	for _, p := range n.peers {
-		mtu, reason := n.pathMTU(p.addr)
+		mtu, reason := n.pathMTU(p.hop)
 		if reason != p.reason {
 			n.log.Info().Stringer("peer", p.addr).Str("reason", cmp.Or(reason, "reachable")).Msg("peer")
 			p.reason = reason
@@ -209,6 +211,26 @@ func (n *Node) lookAtUnderlay() {
 		p.mtu = mtu
 		if err := n.sw.UpdatePeer(p.id, p.config()); err != nil {
 			n.log.Error().Err(err).Msg("peer MTU")
+		}
+	}
+	n.followSuperframe()
+}
+
+// followSuperframe has TAPs give superframes of the size that leaves in one
+// send to every peer.
+func (n *Node) followSuperframe() {
+	size := n.vtep.Superframe()
+	if size == n.superframe {
+		return
+	}
+	n.superframe = size
+	for _, p := range n.ports {
+		t, ok := p.source.(*tapSource)
+		if !ok {
+			continue
+		}
+		if err := t.change(p.spec); err != nil {
+			n.log.Error().Err(err).Str("port", p.spec.Name).Msg("superframe size")
 		}
 	}
 }

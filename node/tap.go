@@ -104,7 +104,7 @@ func (d tapDevice) LinkDown() string {
 func (n *Node) tapConfig(s ctl.PortSpec) tap.Config {
 	c := tap.Config{
 		IfName: s.IfName(), NetNS: s.NetNS, MTU: n.portMTU(s),
-		NoOffload: n.offload.TAP == ctl.OffloadOff, MAC: n.portMAC(s),
+		NoOffload: n.offload.TAP == ctl.OffloadOff, MAC: n.portMAC(s), Superframe: n.superframe,
 	}
 	if n.offload.TAP == ctl.OffloadPortable {
 		c.Backend = tap.Portable

@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -14,20 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/frame"
+	"weft/internal/tundev"
 )
 
 const (
-	tunPath = "/dev/net/tun"
-
 	// txQueueLen is the interface's transmit queue in frames. It is what
 	// overflows while the reader sleeps: with the kernel's 1000 the loss-free
 	// rate of 64-byte frames was 260 thousand a second, with 5000 it was 890.
 	txQueueLen = 5000
-
-	// gsoMaxSize is the largest superframe in bytes that the interface is
-	// given. Cut into segments of 1448 bytes, each with 58 bytes of tunnel
-	// headers, 61 KB stay within the 65,507 bytes of one UDP_SEGMENT send.
-	gsoMaxSize = 61000
 
 	// linkSpeed in Mb/s. The kernel reports 10 for a TAP, which skews OSPF
 	// costs and bonding.
@@ -89,12 +84,8 @@ func (p *Port) open(c Config, ns *namespace) error {
 }
 
 func (p *Port) openNative(c Config, name string) (string, error) {
-	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	fd, name, err := tundev.Open(name)
 	if err != nil {
-		return "", err
-	}
-	if name, err = attach(fd, name); err != nil {
-		unix.Close(fd)
 		return "", err
 	}
 	if !c.NoOffload {
@@ -102,19 +93,6 @@ func (p *Port) openNative(c Config, name string) (string, error) {
 	}
 	p.dev = newQueue(fd, p.features)
 	return name, nil
-}
-
-// attach makes the interface and gives the name that it got.
-func attach(fd int, name string) (string, error) {
-	ifr, err := unix.NewIfreq(name)
-	if err != nil {
-		return "", err
-	}
-	ifr.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
-		return "", err
-	}
-	return ifr.Name(), nil
 }
 
 // move takes an interface from the caller's namespace to this one, where it is
@@ -163,9 +141,9 @@ func openError(ifName string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENODEV):
-		return fmt.Errorf("open %s: not there (load the kernel module: modprobe tun; in a container pass the device: --device %s)", tunPath, tunPath)
+		return fmt.Errorf("open %s: not there (load the kernel module: modprobe tun; in a container pass the device: --device %s)", tundev.Path, tundev.Path)
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("open TAP %q: not permitted (weft needs CAP_NET_ADMIN in its network namespace and access to %s: run it as root, or under unshare --user --map-root-user --net with chmod 0666 %s)", ifName, tunPath, tunPath)
+		return fmt.Errorf("open TAP %q: not permitted (weft needs CAP_NET_ADMIN in its network namespace and access to %s: run it as root, or under unshare --user --map-root-user --net with chmod 0666 %s)", ifName, tundev.Path, tundev.Path)
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("%w: %q", ErrExists, ifName)
 	}
@@ -203,8 +181,7 @@ func (p *Port) setUp(c Config) error {
 	if err := h.LinkSetTxQLen(link, txQueueLen); err != nil {
 		return fmt.Errorf("set transmit queue: %w", err)
 	}
-	// Kernels before 4.16 cannot, and do without.
-	_ = h.LinkSetGSOMaxSize(link, gsoMaxSize)
+	setSuperframe(h, link, c.Superframe)
 	_ = setLinkSpeed(c.IfName, linkSpeed)
 	for _, a := range c.Addresses {
 		if err := h.AddrAdd(link, address(a)); err != nil {
@@ -224,6 +201,12 @@ func (p *Port) setUp(c Config) error {
 	return nil
 }
 
+// setSuperframe sets the largest superframe. Kernels before 4.16 cannot, and do
+// without.
+func setSuperframe(h *netlink.Handle, link netlink.Link, size int) {
+	_ = h.LinkSetGSOMaxSize(link, cmp.Or(size, DefaultSuperframe))
+}
+
 func address(a netip.Prefix) *netlink.Addr {
 	addr := &netlink.Addr{IPNet: &net.IPNet{
 		IP:   a.Addr().AsSlice(),
@@ -237,7 +220,7 @@ func address(a netip.Prefix) *netlink.Addr {
 	return addr
 }
 
-// Reconfigure changes MTU, MAC and addresses of the interface while it runs.
+// Reconfigure changes MTU, superframes, MAC and addresses of the interface while it runs.
 // from is what it was opened with.
 func (p *Port) Reconfigure(from, to Config) error {
 	ns, err := openNamespace(to.NetNS)
@@ -262,6 +245,9 @@ func (p *Port) reconfigure(from, to Config) error {
 		if err := h.LinkSetMTU(link, to.MTU); err != nil {
 			return fmt.Errorf("set MTU %d: %w", to.MTU, err)
 		}
+	}
+	if to.Superframe != from.Superframe {
+		setSuperframe(h, link, to.Superframe)
 	}
 	if to.MAC != from.MAC && !to.MAC.IsZero() {
 		if err := h.LinkSetHardwareAddr(link, to.MAC[:]); err != nil {

@@ -43,7 +43,7 @@ func Bind(addr netip.AddrPort) (s Sockets, err error) {
 	}
 	s = append(s, os.NewFile(uintptr(fd), "VTEP"))
 	for len(s) < SocketCount {
-		if fd, err = bindLane(addr.Addr(), unprepared); err != nil {
+		if fd, _, err = bindLane(addr.Addr(), unprepared); err != nil {
 			return s, fmt.Errorf("source port: %w", err)
 		}
 		s = append(s, os.NewFile(uintptr(fd), "lane"))
@@ -155,10 +155,14 @@ func (v *VTEP) LocalMTU() (int, error) {
 	return least, nil
 }
 
-// PathMTU is [PathMTU] from the VTEP's address.
-func (v *VTEP) PathMTU(to netip.Addr) (int, error) {
-	if v.sock.paths == nil {
-		return PathMTU(v.addr.Addr(), to)
+// PathMTU is [PathMTU] from the VTEP's address to the hop. It finds out how
+// superframes leave, too.
+func (h *Hop) PathMTU() (int, error) {
+	to := h.addr.Addr()
+	if paths := h.vtep.sock.paths; paths != nil {
+		return paths.mtu(to)
 	}
-	return v.sock.paths.mtu(to)
+	link, mtu, err := route(h.vtep.addr.Addr(), to)
+	h.look(link, mtu, err)
+	return mtu - Overhead(to), err
 }

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"slices"
 
 	"weft/frame"
@@ -21,6 +22,11 @@ const (
 	// maxTrainBytes is the largest UDP payload over IPv4: 65535-20-8. The
 	// kernel applies it to a whole train.
 	maxTrainBytes = 65507
+	// maxIPLen is the largest IPv4 packet (RFC 791 section 3.1), in bytes.
+	maxIPLen = 65535
+	// maxWhole is the largest superframe that an outer packet has room for,
+	// over IPv4 and IPv6.
+	maxWhole = maxIPLen - (OverheadV6 - frame.EthernetLen)
 	// lanes is the number of source ports: enough for the underlay's ECMP and
 	// for a receiver's queues, few enough to keep a file descriptor each.
 	lanes = 16
@@ -60,6 +66,7 @@ type encapsulator struct {
 	lanes [lanes]lane
 	used  []uint8 // lanes with something queued, each once
 	out   sender
+	whole wholeSender
 }
 
 func newEncapsulator(v *VTEP) *encapsulator {
@@ -79,6 +86,9 @@ func (e *encapsulator) send(h *Hop, bufs []*frame.Buf, t *frame.Tally) {
 			e.enqueue(l, b, tos)
 			continue
 		}
+		if e.sendWhole(h, l, b, tos, t) {
+			continue
+		}
 		segs, err := e.seg.Segment(b)
 		if err != nil {
 			t.Drop(frame.DropMalformed, b)
@@ -95,6 +105,42 @@ func (e *encapsulator) send(h *Hop, bufs []*frame.Buf, t *frame.Tally) {
 		e.flushLane(h, l, t)
 	}
 	e.used = e.used[:0]
+}
+
+// sendWhole sends a superframe by the outlet. It reports false where the hop
+// has no such way, or not for this one.
+func (e *encapsulator) sendWhole(h *Hop, l uint8, b *frame.Buf, tos uint8, t *frame.Tally) bool {
+	w := h.way.Load()
+	if w == nil || w.obstacle != "" || e.vtep.whole.off.Load() || !w.carries(h, b) {
+		return false
+	}
+	e.flushLane(h, l, t) // what came before it leaves before it
+	from := netip.AddrPortFrom(e.vtep.addr.Addr(), e.vtep.sock.ports[l])
+	switch err := e.whole.send(&e.vtep.outlet, w.ifIndex, &outer{from: from, to: h.addr, tos: tos, vni: b.VNI}, b); {
+	case err == nil:
+		t.Sent(b)
+	case errors.Is(err, errQueueFull):
+		t.Drop(frame.DropQueueFull, b)
+	case errors.Is(err, net.ErrClosed):
+		t.Drop(frame.DropPortDown, b)
+	default:
+		e.vtep.whole.disable("the kernel refused a superframe: " + err.Error())
+		return false
+	}
+	return true
+}
+
+// carries reports whether the superframe fits an outer packet, and what it is
+// cut to the MTU. With tags before its IP header, and with nothing to cut, it
+// takes the way of others.
+func (w *way) carries(h *Hop, b *frame.Buf) bool {
+	whole, longest := b.Len(), b.MaxWireLen()
+	outerIP := Overhead(h.addr.Addr()) - frame.EthernetLen
+	if longest == whole || longest+outerIP > w.mtu || whole+outerIP > maxIPLen {
+		return false
+	}
+	eth := frame.Ethernet(b.Head())
+	return !eth.Tagged() && (eth.EtherType() == frame.EtherTypeIPv4 || eth.EtherType() == frame.EtherTypeIPv6)
 }
 
 // enqueue pushes the VXLAN header and appends the datagram to the lane's open

@@ -40,7 +40,8 @@ const (
 type sockets struct {
 	recv  *poll.FD
 	lanes [lanes]*poll.FD
-	paths *pathProbe // with sockets of another namespace, see borrowed_linux.go
+	ports [lanes]uint16 // that the lanes are bound to
+	paths *pathProbe    // with sockets of another namespace, see borrowed_linux.go
 }
 
 func (s *sockets) open(v *VTEP) error {
@@ -60,21 +61,21 @@ func (s *sockets) open(v *VTEP) error {
 }
 
 func (s *sockets) openLane(v *VTEP, i int) error {
-	fd, err := bindLane(v.addr.Addr(), v.prepareSend)
+	fd, port, err := bindLane(v.addr.Addr(), v.prepareSend)
 	if err == nil {
-		s.lanes[i] = poll.New(fd)
+		s.lanes[i], s.ports[i] = poll.New(fd), port
 	}
 	return err
 }
 
 // bindLane binds a sending socket to a free port of the dynamic range.
-func bindLane(addr netip.Addr, prepare func(fd int) error) (fd int, err error) {
+func bindLane(addr netip.Addr, prepare func(fd int) error) (fd int, port uint16, err error) {
 	const tries = 100
 	for try := 1; ; try++ {
-		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		fd, err = bind(netip.AddrPortFrom(addr, uint16(port)), prepare)
+		port = uint16(firstPort + rand.IntN(lastPort-firstPort+1))
+		fd, err = bind(netip.AddrPortFrom(addr, port), prepare)
 		if !errors.Is(err, unix.EADDRINUSE) || try == tries {
-			return fd, err
+			return fd, port, err
 		}
 	}
 }

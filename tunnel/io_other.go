@@ -29,6 +29,7 @@ const (
 type sockets struct {
 	recv  *net.UDPConn
 	lanes [lanes]*net.UDPConn
+	ports [lanes]uint16 // zero: nothing leaves by an outlet
 }
 
 func (s *sockets) open(v *VTEP) error {

@@ -38,26 +38,33 @@ func LocalMTU(addr netip.Addr) (int, error) {
 // remote one, by the route's MTU, what the kernel learned of the path included.
 // The error wraps [ErrNoRoute] where there is no way.
 func PathMTU(from, to netip.Addr) (int, error) {
+	_, mtu, err := route(from, to)
+	return mtu - Overhead(to), err
+}
+
+// route gives the interface that packets to a remote VTEP leave by, and their
+// MTU.
+func route(from, to netip.Addr) (netlink.Link, int, error) {
 	routes, err := netlink.RouteGetWithOptions(net.IP(to.AsSlice()), &netlink.RouteGetOptions{SrcAddr: net.IP(from.AsSlice())})
 	if err != nil || len(routes) == 0 {
-		return 0, noRoute(to, err)
+		return nil, 0, noRoute(to, err)
 	}
 	r := routes[0]
 	link, err := netlink.LinkByIndex(r.LinkIndex)
 	if err != nil {
-		return 0, noRoute(to, err)
+		return nil, 0, noRoute(to, err)
 	}
 	switch state := link.Attrs().OperState; {
 	case link.Attrs().Flags&net.FlagUp == 0:
-		return 0, fmt.Errorf("%w to %s: interface %s is down", ErrNoRoute, to, link.Attrs().Name)
+		return nil, 0, fmt.Errorf("%w to %s: interface %s is down", ErrNoRoute, to, link.Attrs().Name)
 	case state == netlink.OperDown || state == netlink.OperLowerLayerDown:
-		return 0, fmt.Errorf("%w to %s: interface %s has no carrier", ErrNoRoute, to, link.Attrs().Name)
+		return nil, 0, fmt.Errorf("%w to %s: interface %s has no carrier", ErrNoRoute, to, link.Attrs().Name)
 	}
 	mtu := link.Attrs().MTU
 	if r.MTU > 0 {
 		mtu = min(mtu, r.MTU)
 	}
-	return mtu - Overhead(to), nil
+	return link, mtu, nil
 }
 
 func noRoute(to netip.Addr, err error) error {

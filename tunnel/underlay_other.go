@@ -19,8 +19,8 @@ func PathMTU(_, to netip.Addr) (int, error) { return assumedMTU - Overhead(to), 
 // LocalMTU is [LocalMTU] of the VTEP's address.
 func (v *VTEP) LocalMTU() (int, error) { return LocalMTU(v.addr.Addr()) }
 
-// PathMTU is [PathMTU] from the VTEP's address.
-func (v *VTEP) PathMTU(to netip.Addr) (int, error) { return PathMTU(v.addr.Addr(), to) }
+// PathMTU is [PathMTU] from the VTEP's address to the hop.
+func (h *Hop) PathMTU() (int, error) { return PathMTU(h.vtep.addr.Addr(), h.addr.Addr()) }
 
 // Addr is for Linux, as sockets of another namespace are.
 func (s Sockets) Addr() (netip.AddrPort, error) {

@@ -29,8 +29,11 @@ type Config struct {
 	Strict bool
 	// NoGSO and NoGRO have every datagram cross the socket on its own.
 	NoGSO, NoGRO bool
-	// Refused, unless it is nil, is told of each ability (udp_gso, udp_gro)
-	// that the kernel refuses, once and by the goroutine that found out.
+	// NoTunnelGSO has superframes cut before they leave, as NoGSO has.
+	NoTunnelGSO bool
+	// Refused, unless it is nil, is told of each ability (udp_gso, udp_gro,
+	// tunnel_gso) that the kernel refuses after it was there, once and by the
+	// goroutine that found out.
 	Refused func(ability, reason string)
 	// Sockets are used instead of new ones; Open takes ownership. Address and
 	// Port are theirs.
@@ -60,6 +63,8 @@ type VTEP struct {
 	rx     *Rx
 
 	gso, gro feature
+	whole    feature // superframes leave whole, by the outlet
+	outlet   outlet
 	counters frame.Counters // of what belongs to no hop
 	scratch  sync.Pool      // of *encapsulator
 	mtu      atomic.Int64
@@ -116,6 +121,9 @@ func Open(c Config) (*VTEP, error) {
 	if c.NoGRO {
 		v.gro.disable("turned off by the configuration")
 	}
+	if c.NoGSO || c.NoTunnelGSO {
+		v.whole.disable("turned off by the configuration")
+	}
 	if c.Refused != nil {
 		v.gso.tell = func(reason string) { c.Refused("udp_gso", reason) }
 		v.gro.tell = func(reason string) { c.Refused("udp_gro", reason) }
@@ -123,13 +131,21 @@ func Open(c Config) (*VTEP, error) {
 	if err := v.sock.open(v); err != nil {
 		return nil, fmt.Errorf("VTEP %s: %w", v.addr, err)
 	}
+	if !v.whole.off.Load() {
+		if err := v.outlet.open(v); err != nil {
+			v.whole.disable(err.Error())
+		}
+	}
+	if c.Refused != nil {
+		v.whole.tell = func(reason string) { c.Refused("tunnel_gso", reason) }
+	}
 	v.scratch.New = func() any { return newEncapsulator(v) }
 	v.rx = newRx(v)
 	return v, nil
 }
 
 // Close releases the sockets and wakes the Rx.
-func (v *VTEP) Close() error { return v.sock.close() }
+func (v *VTEP) Close() error { return errors.Join(v.sock.close(), v.outlet.close()) }
 
 // Addr is the VTEP's address and port.
 func (v *VTEP) Addr() netip.AddrPort { return v.addr }
@@ -146,6 +162,29 @@ func (v *VTEP) GSO() (on bool, reason string) { return v.gso.state() }
 
 // GRO reports whether trains are received in one call (UDP_GRO), and why not.
 func (v *VTEP) GRO() (on bool, reason string) { return v.gro.state() }
+
+// TunnelGSO reports whether superframes leave whole, to be cut by the interface
+// that they leave by, and why not: of hops that they are cut for, of one.
+func (v *VTEP) TunnelGSO() (on bool, reason string) {
+	if on, reason = v.whole.state(); !on {
+		return on, reason
+	}
+	for _, h := range *v.hops.Load() {
+		if w := h.way.Load(); w != nil && w.obstacle != "" {
+			return false, w.obstacle
+		}
+	}
+	return true, ""
+}
+
+// Superframe is the largest superframe that leaves in one send, in bytes, 0
+// where superframes are cut before.
+func (v *VTEP) Superframe() int {
+	if on, _ := v.TunnelGSO(); on && len(*v.hops.Load()) > 0 {
+		return maxWhole
+	}
+	return 0
+}
 
 // Stats counts what belongs to no hop: datagrams of unknown VTEPs, and those
 // that the receive socket had no room for.
@@ -196,6 +235,14 @@ type Hop struct {
 	id       frame.PortID   // written before the hop is in the table, then read only
 	counters frame.Counters // of drops before the switch sees the frame
 	lastErr  atomic.Pointer[error]
+	way      atomic.Pointer[way] // nil before it is looked for
+}
+
+// way is how superframes leave towards a hop.
+type way struct {
+	obstacle string // why they are cut before, "" when they leave whole
+	ifIndex  int    // of the interface that they leave by
+	mtu      int    // of the outer IP packets that they are cut to, in bytes
 }
 
 // Addr is the remote VTEP's address and the port it is sent to.
