@@ -45,7 +45,7 @@ type Node struct {
 	networks map[string]*network
 	ports    map[string]*port
 	peers    map[netip.Addr]*peer
-	// superframe is the largest that TAPs give, 0 for their own limit.
+	// superframe is the largest that TAPs give in bytes, 0 for the kernel's limit.
 	superframe int
 	retired    frame.Stats  // of hops and links that were removed
 	priority   *ctl.Feature // nil before prioritize
@@ -140,6 +140,7 @@ func (n *Node) openTunnel(c tunnel.Config) (err error) {
 	if n.vtep, err = tunnel.Open(c); err != nil {
 		return ctl.Failed("%v", err)
 	}
+	n.superframe = n.vtep.Superframe()
 	return nil
 }
 

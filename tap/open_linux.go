@@ -181,7 +181,9 @@ func (p *Port) setUp(c Config) error {
 	if err := h.LinkSetTxQLen(link, txQueueLen); err != nil {
 		return fmt.Errorf("set transmit queue: %w", err)
 	}
-	setSuperframe(h, link, c.Superframe)
+	if c.Superframe != 0 {
+		setSuperframe(h, link, c.Superframe)
+	}
 	_ = setLinkSpeed(c.IfName, linkSpeed)
 	for _, a := range c.Addresses {
 		if err := h.AddrAdd(link, address(a)); err != nil {
@@ -204,7 +206,8 @@ func (p *Port) setUp(c Config) error {
 // setSuperframe sets the largest superframe. Kernels before 4.16 cannot, and do
 // without.
 func setSuperframe(h *netlink.Handle, link netlink.Link, size int) {
-	_ = h.LinkSetGSOMaxSize(link, cmp.Or(size, DefaultSuperframe))
+	const kernelDefault = 65536 // GSO_LEGACY_MAX_SIZE
+	_ = h.LinkSetGSOMaxSize(link, cmp.Or(size, kernelDefault))
 }
 
 func address(a netip.Prefix) *netlink.Addr {

@@ -42,18 +42,13 @@ type Config struct {
 	Addresses []netip.Prefix
 	// MTU in bytes, without Ethernet header; 0 leaves the kernel's 1500.
 	MTU int
-	// Superframe is the largest superframe in bytes that the interface is given,
-	// 0 is [DefaultSuperframe].
+	// Superframe is the largest superframe in bytes that the interface is given;
+	// 0 leaves it to the kernel, which has 65,536.
 	Superframe int
 	// NoOffload has the kernel finish every frame and takes finished ones.
 	NoOffload bool
 	Backend   Backend
 }
-
-// DefaultSuperframe is the largest superframe in bytes that an interface is
-// given. Cut into segments of 1448 bytes, each with 58 bytes of tunnel headers,
-// 61 KB stay within the 65,507 bytes of one UDP_SEGMENT send.
-const DefaultSuperframe = 61000
 
 // Features are the offloads a port got from its kernel.
 type Features struct {

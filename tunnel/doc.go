@@ -6,6 +6,9 @@
 // chooses one, so that the underlay spreads flows over its paths and the
 // receiver over its queues (RFC 7348 section 5, "Source Port").
 //
+// A superframe leaves whole where the interface that it leaves by cuts it
+// (outlet_linux.go); elsewhere it is cut here.
+//
 // Outgoing: encap.go, then the send of io_linux.go. Incoming: the receive of
 // io_linux.go, then decap.go.
 //

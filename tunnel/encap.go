@@ -27,6 +27,10 @@ const (
 	// maxWhole is the largest superframe that an outer packet has room for,
 	// over IPv4 and IPv6.
 	maxWhole = maxIPLen - (OverheadV6 - frame.EthernetLen)
+	// maxCut is the largest one that leaves in a single train: cut into segments
+	// of 1448 bytes, each with 58 bytes of headers in front, 61 KB stay within
+	// maxTrainBytes.
+	maxCut = 61000
 	// lanes is the number of source ports: enough for the underlay's ECMP and
 	// for a receiver's queues, few enough to keep a file descriptor each.
 	lanes = 16

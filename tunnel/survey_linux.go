@@ -83,6 +83,10 @@ func hostObstacle() string {
 	return ""
 }
 
+// cutsTunnels is the feature of an interface that cuts what is in a UDP tunnel
+// with an outer checksum.
+const cutsTunnels = "tx-udp_tnl-csum-segmentation"
+
 // linkObstacle: an interface that would have the kernel cut superframes costs
 // more than cutting them here.
 func linkObstacle(link netlink.Link) string {
@@ -90,12 +94,16 @@ func linkObstacle(link netlink.Link) string {
 	if link.Attrs().EncapType != "ether" {
 		return fmt.Sprintf("interface %s is not Ethernet", name)
 	}
-	const needed = "tx-udp_tnl-csum-segmentation"
-	switch on, err := featureActive(name, needed); {
+	e, err := openEthtool(name)
+	if err != nil {
+		return fmt.Sprintf("ask for the offloads of %s: %v", name, err)
+	}
+	defer e.close()
+	switch on, err := e.active(cutsTunnels); {
 	case err != nil:
 		return fmt.Sprintf("ask for the offloads of %s: %v", name, err)
 	case !on:
-		return fmt.Sprintf("interface %s does not cut what is in a UDP tunnel (ethtool -k %s: %s)", name, name, needed)
+		return fmt.Sprintf("interface %s does not cut what is in a UDP tunnel (ethtool -k %s: %s)", name, name, cutsTunnels)
 	}
 	return ""
 }

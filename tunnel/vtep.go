@@ -177,13 +177,13 @@ func (v *VTEP) TunnelGSO() (on bool, reason string) {
 	return true, ""
 }
 
-// Superframe is the largest superframe that leaves in one send, in bytes, 0
-// where superframes are cut before.
+// Superframe is the largest superframe, in bytes, that leaves in one send to
+// every hop.
 func (v *VTEP) Superframe() int {
-	if on, _ := v.TunnelGSO(); on && len(*v.hops.Load()) > 0 {
-		return maxWhole
+	if on, _ := v.TunnelGSO(); !on && len(*v.hops.Load()) > 0 {
+		return maxCut
 	}
-	return 0
+	return maxWhole
 }
 
 // Stats counts what belongs to no hop: datagrams of unknown VTEPs, and those

@@ -123,7 +123,7 @@ func launch(t *testing.T, h *netnstest.Host, socket string, args ...string) *rou
 }
 
 // othersOff are the accelerations but the TAP's, off, as files say it.
-const othersOff = "gso: off, gro: off, spin: off, priority: off, io_uring: off"
+const othersOff = "gso: off, gro: off, tunnel_gso: off, spin: off, priority: off, io_uring: off"
 
 // plainly gives a daemon's arguments with every acceleration off; what its file
 // has an opinion about is the TAP alone.

@@ -67,8 +67,8 @@ type daemon struct {
 
 // allOff is the configuration of a daemon without any acceleration.
 var allOff = ctl.OffloadSpec{
-	TAP: ctl.OffloadOff, GSO: ctl.OffloadOff, GRO: ctl.OffloadOff, Spin: ctl.OffloadOff,
-	Priority: ctl.OffloadOff, IOUring: ctl.OffloadOff,
+	TAP: ctl.OffloadOff, GSO: ctl.OffloadOff, GRO: ctl.OffloadOff, TunnelGSO: ctl.OffloadOff,
+	Spin: ctl.OffloadOff, Priority: ctl.OffloadOff, IOUring: ctl.OffloadOff,
 }
 
 // startWeft runs a daemon in the host's namespace until the test ends, and
