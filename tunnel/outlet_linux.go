@@ -60,6 +60,7 @@ func (o *outlet) open(v *VTEP) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, o.close())
+			o.fd = nil
 		}
 	}()
 	const (

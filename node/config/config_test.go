@@ -199,7 +199,7 @@ var bad = []struct{ in, want string }{
 	},
 	{"offload: {tap: on}\n", `1: offload.tap: "on" is not a setting (want auto, off or portable)`},
 	{"offload: {gso: portable}\n", `1: offload.gso: "portable" is not a setting (want auto or off)`},
-	{"offload: {tso: off}\n", `1: offload.tso: unknown key (want one of gro, gso, io_uring, priority, spin, tap)`},
+	{"offload: {tso: off}\n", `1: offload.tso: unknown key (want one of gro, gso, io_uring, priority, spin, tap, tunnel_gso)`},
 }
 
 func net(line string) string { return "networks:\n  blue:\n    " + line + "\n    vni: 42\n" }
