@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/frame"
+	"weft/internal/ethtool"
 	"weft/internal/tundev"
 )
 
@@ -290,24 +291,15 @@ type ethtoolCmd struct {
 
 // setLinkSpeed sets what the interface reports, in Mb/s, full duplex.
 func setLinkSpeed(ifName string, mbps uint32) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	e, err := ethtool.Open(ifName)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer e.Close()
 	cmd := ethtoolCmd{
 		cmd:   unix.ETHTOOL_SSET,
 		speed: uint16(mbps), speedHi: uint16(mbps >> 16),
 		duplex: 1, // DUPLEX_FULL
 	}
-	req := struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte // the kernel copies a whole struct ifreq
-	}{data: unsafe.Pointer(&cmd)}
-	copy(req.name[:unix.IFNAMSIZ-1], ifName)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req))); errno != 0 {
-		return errno
-	}
-	return nil
+	return e.Ask(unsafe.Slice((*byte)(unsafe.Pointer(&cmd)), unsafe.Sizeof(cmd)))
 }

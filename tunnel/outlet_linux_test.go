@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,6 +15,7 @@ import (
 
 	"weft/frame"
 	"weft/frame/offload"
+	"weft/internal/ethtool"
 	"weft/internal/netnstest"
 )
 
@@ -306,26 +306,12 @@ func TestOutletAllocations(t *testing.T) {
 func setFeature(t *testing.T, h *netnstest.Host, ifName, feature string, on bool) {
 	t.Helper()
 	err := h.Run(func() error {
-		e, err := openEthtool(ifName)
+		e, err := ethtool.Open(ifName)
 		if err != nil {
 			return err
 		}
-		defer e.close()
-		bit, count, err := e.feature(feature)
-		if err != nil {
-			return err
-		}
-		const blockLen = 8 // struct ethtool_set_features_block: valid, requested
-		blocks := (count + 31) / 32
-		request := make([]byte, featuresLen+blocks*blockLen)
-		binary.NativeEndian.PutUint32(request, 0x3b) // ETHTOOL_SFEATURES
-		binary.NativeEndian.PutUint32(request[4:], uint32(blocks))
-		block := request[featuresLen+bit/32*blockLen:]
-		binary.NativeEndian.PutUint32(block, 1<<(bit%32))
-		if on {
-			binary.NativeEndian.PutUint32(block[4:], 1<<(bit%32))
-		}
-		return e.ask(request)
+		defer e.Close()
+		return e.SetFeature(feature, on)
 	})
 	if err != nil {
 		t.Fatalf("%s of %s: %v", feature, ifName, err)

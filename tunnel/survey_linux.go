@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"weft/internal/ethtool"
 )
 
 // surveyFor is how long a survey holds.
@@ -94,12 +96,12 @@ func linkObstacle(link netlink.Link) string {
 	if link.Attrs().EncapType != "ether" {
 		return fmt.Sprintf("interface %s is not Ethernet", name)
 	}
-	e, err := openEthtool(name)
+	e, err := ethtool.Open(name)
 	if err != nil {
 		return fmt.Sprintf("ask for the offloads of %s: %v", name, err)
 	}
-	defer e.close()
-	switch on, err := e.active(cutsTunnels); {
+	defer e.Close()
+	switch on, err := e.Feature(cutsTunnels); {
 	case err != nil:
 		return fmt.Sprintf("ask for the offloads of %s: %v", name, err)
 	case !on:

@@ -2,16 +2,17 @@ package interop
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"net"
 	"os"
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"weft/internal/ethtool"
 	"weft/internal/netnstest"
 )
 
@@ -32,25 +33,17 @@ func turnOff(t testing.TB, h *netnstest.Host, ifname string, command uint32) {
 func switchOffload(t testing.TB, h *netnstest.Host, ifname string, command uint32, on bool) {
 	t.Helper()
 	err := h.Run(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		e, err := ethtool.Open(ifname)
 		if err != nil {
 			return err
 		}
-		defer unix.Close(fd)
-		value := struct{ command, on uint32 }{command: command}
+		defer e.Close()
+		value := uint32(0)
 		if on {
-			value.on = 1
+			value = 1
 		}
-		request := struct {
-			name [unix.IFNAMSIZ]byte
-			data unsafe.Pointer
-			_    [16]byte // the kernel copies a whole struct ifreq
-		}{data: unsafe.Pointer(&value)}
-		copy(request.name[:unix.IFNAMSIZ-1], ifname)
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
-			return errno
-		}
-		return nil
+		// struct ethtool_value
+		return e.Ask(binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, command), value))
 	})
 	// A device that does not know the offload does without it anyway.
 	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
