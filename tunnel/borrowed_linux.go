@@ -164,5 +164,8 @@ func (h *Hop) PathMTU() (int, error) {
 	}
 	link, mtu, err := route(h.vtep.addr.Addr(), to)
 	h.look(link, mtu, err)
-	return mtu - Overhead(to), err
+	if err != nil {
+		return 0, err
+	}
+	return mtu - Overhead(to), nil
 }

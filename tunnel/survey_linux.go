@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"weft/internal/ethtool"
 )
@@ -69,8 +71,11 @@ func (s *survey) obstacleTo(link netlink.Link) string {
 // hostObstacle: policies of IPsec would not be applied, and rules by what the
 // BPF program's lookup does not know not be followed.
 func hostObstacle() string {
-	// A kernel without IPsec lists none.
-	if policies, _ := netlink.XfrmPolicyList(netlink.FAMILY_ALL); len(policies) > 0 {
+	switch policies, err := netlink.XfrmPolicyList(netlink.FAMILY_ALL); {
+	case errors.Is(err, unix.EPROTONOSUPPORT): // a kernel without IPsec
+	case err != nil:
+		return fmt.Sprintf("list IPsec policies: %v", err)
+	case len(policies) > 0:
 		return "the host has IPsec policies (ip xfrm policy)"
 	}
 	rules, err := netlink.RuleList(netlink.FAMILY_ALL)

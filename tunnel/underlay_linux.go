@@ -39,7 +39,10 @@ func LocalMTU(addr netip.Addr) (int, error) {
 // The error wraps [ErrNoRoute] where there is no way.
 func PathMTU(from, to netip.Addr) (int, error) {
 	_, mtu, err := route(from, to)
-	return mtu - Overhead(to), err
+	if err != nil {
+		return 0, err
+	}
+	return mtu - Overhead(to), nil
 }
 
 // route gives the interface that packets to a remote VTEP leave by, and their
