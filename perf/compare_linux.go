@@ -217,7 +217,7 @@ func (c *comparison) interleave(ctx context.Context) error {
 func (c *comparison) take(ctx context.Context, t turn) (figures []figure, err error) {
 	p, err := systems.Build(ctx, t.s.System, systems.Shape{
 		Scene: t.m.scene, MTU: cmp.Or(t.m.mtu, c.o.MTU), Clients: max(t.m.ports, 1),
-		Absent: max(t.m.vteps, 1) - 1, FDBLimit: t.m.fdbLimit, Counted: t.m.counted,
+		Absent: max(t.m.vteps, 1) - 1, FDBLimit: t.m.fdbLimit, Congestion: c.o.Congestion, Counted: t.m.counted,
 	})
 	if err != nil {
 		return nil, err
@@ -253,7 +253,7 @@ func (c *comparison) ends(clients []systems.Client) ([]load.End, error) {
 		}
 		all = append(all, load.End{
 			Host: l.Host, IfName: l.IfName(), Addr: l.Address.Addr(),
-			MAC: slices.Clone(net.HardwareAddr(link.Attrs().HardwareAddr)), Congestion: c.o.Congestion,
+			MAC: slices.Clone(net.HardwareAddr(link.Attrs().HardwareAddr)),
 		})
 	}
 	return all, nil

@@ -41,7 +41,7 @@ func runIperf(ctx context.Context, from, to load.End, streams int, d time.Durati
 	}
 	var out bytes.Buffer
 	client := exec.CommandContext(ctx, "iperf3", "--client", to.Addr.String(), "--json",
-		"--time", fmt.Sprint(max(1, int(d.Seconds()))), "--parallel", fmt.Sprint(streams), "--congestion", from.Congestion)
+		"--time", fmt.Sprint(max(1, int(d.Seconds()))), "--parallel", fmt.Sprint(streams))
 	client.Stdout = &out
 	if err := from.Host.Start(client); err != nil {
 		return 0, err

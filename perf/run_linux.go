@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/internal/netns"
-	"weft/perf/load"
 )
 
 // Run compares, and prints. It runs this program again inside namespaces, so
@@ -91,11 +90,11 @@ func congestionUsable(name string) error {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
-	if err = load.SetCongestion(fd, name); err != nil {
+	if err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, name); err != nil {
 		here, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_available_congestion_control")
-		err = fmt.Errorf("%w; this kernel has: %s (--congestion NAME)", err, strings.TrimSpace(string(here)))
+		return fmt.Errorf("TCP congestion control %q: %w; this kernel has: %s (--congestion NAME)", name, err, strings.TrimSpace(string(here)))
 	}
-	return err
+	return nil
 }
 
 // publish prints what was measured and writes it where it was asked for.

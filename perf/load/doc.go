@@ -40,9 +40,6 @@ type End struct {
 	IfName string
 	Addr   netip.Addr
 	MAC    net.HardwareAddr
-	// Congestion is the congestion control of its TCP connections, "" for
-	// what the namespace has.
-	Congestion string
 }
 
 // ErrNoPath says that not one frame came through where some must before

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 
 	"weft/internal/netnstest"
 )
@@ -68,30 +66,6 @@ func TestTCP(t *testing.T) {
 		bps, err := TCP(t.Context(), c[0], c[1], streams, 2*minWarmUp)
 		if err != nil || bps <= 0 {
 			t.Errorf("%d streams: %v bits/s, %v", streams, bps, err)
-		}
-	}
-}
-
-// TestCongestion: both ends of a connection have the congestion control that
-// their end asks for.
-func TestCongestion(t *testing.T) {
-	_, c := bridged(t, 2)
-	noLeaks(t)
-	// Not the default here, so that a connection has it only when it was set.
-	const want = "reno"
-	c[0].Congestion, c[1].Congestion = want, want
-	if text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err != nil || strings.TrimSpace(string(text)) == want {
-		t.Skipf("the default is %q (%v): nothing would show", text, err)
-	}
-	conns, err := connect(t.Context(), c[0], c[1], 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conns[0].close()
-	for _, f := range []*os.File{conns[0].client, conns[0].server} {
-		got, err := unix.GetsockoptString(int(f.Fd()), unix.IPPROTO_TCP, unix.TCP_CONGESTION)
-		if got = strings.TrimRight(got, "\x00"); err != nil || got != want {
-			t.Errorf("congestion control %q, %v; want %q", got, err, want)
 		}
 	}
 }

@@ -48,6 +48,9 @@ type Shape struct {
 	Absent int
 	// FDBLimit is asked for where a system takes one, 0 for its default.
 	FDBLimit int
+	// Congestion is the congestion control of the clients' TCP connections, ""
+	// for what the machine has.
+	Congestion string
 	// Counted: weft counts what it allocates.
 	Counted bool
 }
@@ -104,7 +107,11 @@ func Build(ctx context.Context, s *System, shape Shape) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.join(ctx, s); err != nil {
+	err = p.join(ctx, s)
+	if err == nil {
+		err = p.setCongestion()
+	}
+	if err != nil {
 		logs := p.Logs()
 		return nil, errors.Join(fmt.Errorf("%s: %w", s.Name, err), logs, p.Close())
 	}
@@ -200,6 +207,43 @@ func (p *Picture) join(ctx context.Context, s *System) error {
 			}
 		}
 	}
+}
+
+// setCongestion has every connection of the clients begin with the congestion
+// control that is wanted. It is a property of their routes, since a program that
+// asks for another when its connection is there, as iperf3 does, keeps the pacing
+// of BBR, and with it a timer for each segment that leaves.
+func (p *Picture) setCongestion() error {
+	if p.Congestion == "" {
+		return nil
+	}
+	for _, s := range p.Sides() {
+		for i := range s.Clients {
+			if err := s.Clients[i].setCongestion(p.Congestion); err != nil {
+				return fmt.Errorf("congestion control %s for %s: %w", p.Congestion, s.Clients[i].Host.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Client) setCongestion(name string) error {
+	nl := c.Host.Netlink()
+	link, err := nl.LinkByName(clientIf)
+	if err != nil {
+		return err
+	}
+	routes, err := nl.RouteList(link, netlink.FAMILY_V4)
+	if err != nil {
+		return err
+	}
+	for i := range routes {
+		routes[i].Congctl = name
+		if err := nl.RouteReplace(&routes[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close ends what runs and removes the namespaces.

@@ -2,12 +2,18 @@ package systems
 
 import (
 	"context"
+	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"weft/internal/netns"
 	"weft/internal/netnstest"
@@ -80,5 +86,63 @@ func joins(t *testing.T, s *System, clients int) {
 	}
 	if left, err := os.ReadDir("/run/netns"); err != nil || len(left) != 0 {
 		t.Errorf("namespaces left: %v, %v", left, err)
+	}
+}
+
+// TestCongestion: what the clients' connections have is what was asked for, without
+// their asking.
+func TestCongestion(t *testing.T) {
+	_ = netnstest.NewHost(t, "permitted").Close() // skips where namespaces are forbidden
+	// Not the default here, so that a connection has it only when it was set.
+	const want = "reno"
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err != nil || strings.TrimSpace(string(text)) == want {
+		t.Skipf("the default is %q (%v): nothing would show", text, err)
+	}
+	kernel := Others()[slices.IndexFunc(Others(), func(s *System) bool { return s.Name == "kernel" })]
+	p, err := Build(t.Context(), kernel, Shape{Scene: TwoHosts, MTU: netns.DefaultMTU, Clients: 1, Congestion: want})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	client, server := &p.A.Clients[0], &p.B.Clients[0]
+	var l net.Listener
+	err = server.Host.Run(func() (err error) {
+		l, err = net.Listen("tcp", net.JoinHostPort(server.Address.Addr().String(), "0"))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var dialed net.Conn
+	err = client.Host.Run(func() (err error) {
+		dialed, err = net.DialTimeout("tcp", l.Addr().String(), 10*time.Second)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialed.Close()
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	for end, c := range map[string]net.Conn{"client": dialed, "server": accepted} {
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		failed := raw.Control(func(fd uintptr) {
+			got, err = unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+		})
+		if got = strings.TrimRight(got, "\x00"); failed != nil || err != nil || got != want {
+			t.Errorf("%s: congestion control %q, %v; want %q", end, got, errors.Join(failed, err), want)
+		}
 	}
 }
