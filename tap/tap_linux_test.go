@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -11,11 +12,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
 	"weft/frame"
+	"weft/frame/offload"
 	"weft/internal/netnstest"
 )
 
@@ -247,6 +250,35 @@ func TestOpenErrors(t *testing.T) {
 			t.Errorf("interfaces %v, %v; want lo and eth0", list, err)
 		}
 	})
+}
+
+// TestSlots: every read begins where a copy of its payload is not slow, whatever
+// was read before it.
+func TestSlots(t *testing.T) {
+	c := newClient(t, 1, Config{})
+	lengths := []int{60, 61, 123, 124, 777, 1514}
+	var frames [][]byte
+	for _, n := range lengths {
+		f := make([]byte, n)
+		copy(f, []byte{2, 0, 0, 0, 0, 8, 2, 0, 0, 0, 0, 9, 0x88, 0xb5})
+		frames = append(frames, f)
+	}
+	netnstest.Inject(t, c.host, "eth0", frames...)
+	var b frame.Batch
+	for seen := 0; seen < len(lengths); {
+		if err := c.port.Rx().ReadBatch(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range b.Bufs() {
+			head := f.Head()
+			if at := uintptr(unsafe.Pointer(&head[0])) % slotAlign; at != offload.VirtioLen {
+				t.Errorf("a frame of %d bytes begins %d behind a multiple of %d", len(head), at, slotAlign)
+			}
+			if bytes.HasPrefix(head, frames[0][:14]) {
+				seen++
+			}
+		}
+	}
 }
 
 // readAll reads until there is an error, and gives that.
