@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -267,6 +268,29 @@ func TestOutletObstacles(t *testing.T) {
 				t.Errorf("afterwards: %q, superframes of %d bytes", obstacle, p.a.Superframe())
 			}
 		})
+	}
+}
+
+// TestOutletNoRoute: a remote VTEP that cannot be reached changes nothing for the
+// others.
+func TestOutletNoRoute(t *testing.T) {
+	p := newCabled(t, false, 1500)
+	gone, err := p.a.NewHop(netip.MustParseAddrPort("10.98.0.1:4789"))
+	if err == nil {
+		err = p.a.Admit(gone, 8)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.hostA.Do(func() { _, err = gone.PathMTU() })
+	if !errors.Is(err, ErrNoRoute) {
+		t.Fatalf("path MTU: %v", err)
+	}
+	if on, reason := p.a.TunnelGSO(); !on || p.a.Superframe() != maxWhole {
+		t.Errorf("on: %t, %q, superframes of %d bytes", on, reason, p.a.Superframe())
+	}
+	if lengths := p.send(t, tcpSuperframe(t, 60000, 1410)); slices.Max(lengths) < 60000 {
+		t.Errorf("arrived in %v bytes, nothing whole", lengths)
 	}
 }
 

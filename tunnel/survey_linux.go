@@ -28,19 +28,18 @@ type survey struct {
 }
 
 // look finds out how superframes leave towards the hop. link and mtu are those
-// of the route, if there is one.
+// of the route. Where there is none, which err says, nothing leaves, and the hop
+// is in nobody's way.
 func (h *Hop) look(link netlink.Link, mtu int, err error) {
 	v := h.vtep
 	if v.whole.off.Load() {
 		return
 	}
-	w := &way{mtu: mtu}
 	if err != nil {
-		w.obstacle = err.Error()
-	} else {
-		w.ifIndex = link.Attrs().Index
-		w.obstacle = v.outlet.survey.obstacleTo(link)
+		h.way.Store(nil)
+		return
 	}
+	w := &way{mtu: mtu, ifIndex: link.Attrs().Index, obstacle: v.outlet.survey.obstacleTo(link)}
 	if w.obstacle == "" {
 		w.obstacle = routeObstacle(v.addr.Addr(), h.addr.Addr())
 	}

@@ -235,7 +235,7 @@ type Hop struct {
 	id       frame.PortID   // written before the hop is in the table, then read only
 	counters frame.Counters // of drops before the switch sees the frame
 	lastErr  atomic.Pointer[error]
-	way      atomic.Pointer[way] // nil before it is looked for
+	way      atomic.Pointer[way] // nil where none is known
 }
 
 // way is how superframes leave towards a hop.
