@@ -3,12 +3,11 @@ package systems
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
-	"unsafe"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
+
+	"weft/internal/ethtool"
 )
 
 // ovsSchema is where Debian puts it.
@@ -60,25 +59,18 @@ func (s *Side) ovsSwitch(ctx context.Context, clients []Client, mtu int, veth bo
 // withoutChecksums has the client's kernel compute them: the datapath takes
 // frames from a veth as they are and would pass unfinished ones on.
 func withoutChecksums(c Client) error {
-	const ethtoolTxChecksum = 0x17 // ETHTOOL_STXCSUM in linux/ethtool.h
-	return c.Host.Run(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	err := c.Host.Run(func() error {
+		e, err := ethtool.Open(clientIf)
 		if err != nil {
-			return os.NewSyscallError("socket", err)
+			return err
 		}
-		defer unix.Close(fd)
-		off := struct{ cmd, value uint32 }{ethtoolTxChecksum, 0}
-		request := struct {
-			name [unix.IFNAMSIZ]byte
-			data unsafe.Pointer
-			_    [16]byte // the rest of struct ifreq
-		}{data: unsafe.Pointer(&off)}
-		copy(request.name[:], clientIf)
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
-			return fmt.Errorf("switch checksum offload of %s off: %w", c.Host.Name, errno)
-		}
-		return nil
+		defer e.Close()
+		return e.SetFeature("tx-checksum-ip-generic", false)
 	})
+	if err != nil {
+		return fmt.Errorf("switch checksum offload of %s off: %w", c.Host.Name, err)
+	}
+	return nil
 }
 
 func (s *Side) ovsEnv() []string {
