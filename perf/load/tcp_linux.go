@@ -110,14 +110,14 @@ func pour(f *os.File) error {
 // message is memory for n bytes that begins in the middle of a page.
 //
 // The kernel lays the bytes of a connection into pages one behind the other, so
-// that they move against pages that they came from by little at a time. Where they are a
-// few bytes further on, REP MOVSB, with which it copies, is twenty times slower
-// on AMD's Zen 3 and 4, and so the rate would be decided by how they happen to lie.
+// that each moves within its page by little at a time. Where it comes to lie a few
+// bytes further on than it was here, REP MOVSB, which copies it, is twenty times
+// slower on AMD's Zen 3 and 4, and a rate would be decided by such chance.
 func message(n int) []byte {
 	page := os.Getpagesize()
-	mem := make([]byte, n+2*page)
-	start := page/2 + (page-int(uintptr(unsafe.Pointer(&mem[0]))%uintptr(page)))%page
-	return mem[start:][:n]
+	mem := make([]byte, page+n)
+	at := int(uintptr(unsafe.Pointer(&mem[0])) % uintptr(page))
+	return mem[(page+page/2-at)%page:][:n]
 }
 
 // drain reads until the connection is shut down, and counts.
@@ -144,12 +144,7 @@ type conn struct{ client, server *os.File }
 func connect(ctx context.Context, from, to End, n int) (conns []conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialWithin)
 	defer cancel()
-	var l net.Listener
-	err = to.Host.Run(func() (err error) {
-		var config net.ListenConfig
-		l, err = config.Listen(ctx, "tcp", net.JoinHostPort(to.Addr.String(), "0"))
-		return err
-	})
+	l, err := to.Host.ListenTCP(net.JoinHostPort(to.Addr.String(), "0"))
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", to.Host.Name, err)
 	}

@@ -98,7 +98,8 @@ func TestCongestion(t *testing.T) {
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err != nil || strings.TrimSpace(string(text)) == want {
 		t.Skipf("the default is %q (%v): nothing would show", text, err)
 	}
-	kernel := Others()[slices.IndexFunc(Others(), func(s *System) bool { return s.Name == "kernel" })]
+	others := Others()
+	kernel := others[slices.IndexFunc(others, func(s *System) bool { return s.Name == "kernel" })]
 	p, err := Build(t.Context(), kernel, Shape{Scene: TwoHosts, MTU: netns.DefaultMTU, Clients: 1, Congestion: want})
 	if err != nil {
 		t.Fatal(err)
@@ -109,20 +110,12 @@ func TestCongestion(t *testing.T) {
 		}
 	}()
 	client, server := &p.A.Clients[0], &p.B.Clients[0]
-	var l net.Listener
-	err = server.Host.Run(func() (err error) {
-		l, err = net.Listen("tcp", net.JoinHostPort(server.Address.Addr().String(), "0"))
-		return err
-	})
+	l, err := server.Host.ListenTCP(net.JoinHostPort(server.Address.Addr().String(), "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	var dialed net.Conn
-	err = client.Host.Run(func() (err error) {
-		dialed, err = net.DialTimeout("tcp", l.Addr().String(), 10*time.Second)
-		return err
-	})
+	dialed, err := client.Host.DialTCP(l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
