@@ -96,11 +96,19 @@ func (c *comparison) chooseSystems(ctx context.Context) error {
 
 func (c *comparison) chooseMeasures() error {
 	all := measures(c.pace)
+	cpus, err := netns.CPUs()
+	if err != nil {
+		return err
+	}
 	if err := known("measure", c.o.Measures, all, func(m measure) string { return m.name }); err != nil {
 		return err
 	}
 	for _, m := range all {
 		if len(c.o.Measures) > 0 && !slices.Contains(c.o.Measures, m.name) || len(c.o.Measures) == 0 && c.o.Quick && !m.quick {
+			continue
+		}
+		if m.apart && len(cpus) < 2 {
+			fmt.Fprintf(c.o.Stderr, "left out: measure %s: two hosts with a CPU each take two CPUs, here is one\n", m.name)
 			continue
 		}
 		if m.program != "" {
@@ -217,7 +225,7 @@ func (c *comparison) interleave(ctx context.Context) error {
 func (c *comparison) take(ctx context.Context, t turn) (figures []figure, err error) {
 	p, err := systems.Build(ctx, t.s.System, systems.Shape{
 		Scene: t.m.scene, MTU: cmp.Or(t.m.mtu, c.o.MTU), Clients: max(t.m.ports, 1),
-		Absent: max(t.m.vteps, 1) - 1, FDBLimit: t.m.fdbLimit, Congestion: c.o.Congestion, Counted: t.m.counted,
+		Absent: max(t.m.vteps, 1) - 1, FDBLimit: t.m.fdbLimit, Congestion: c.o.Congestion, Apart: t.m.apart, Counted: t.m.counted,
 	})
 	if err != nil {
 		return nil, err

@@ -85,6 +85,8 @@ type measure struct {
 	vteps int
 	// mtu of the underlay, in bytes, 0 for what was asked for.
 	mtu int
+	// apart: each host and its clients have a CPU of their own.
+	apart bool
 	// fdbLimit is asked for where a system takes one, 0 for its default.
 	fdbLimit int
 	// userspace: is about processes.
@@ -128,6 +130,9 @@ var (
 // package load, of 256 KiB.
 const byIperf = ", as iperf3 measures"
 
+// eachOnOne ends the titles of what is measured with hosts that have a CPU each.
+const eachOnOne = ", each host on one CPU"
+
 // measures are in the order of the tables.
 func measures(p pace) []measure {
 	small, smallBoth := traffic{size: 64, ports: 1, lossless: true}, traffic{size: 64, both: true, ports: 1, lossless: true}
@@ -135,6 +140,8 @@ func measures(p pace) []measure {
 	all := []measure{
 		tcp(measure{name: "tcp", quick: true, main: true, scene: twoHosts}, "", "tcp", ", plain writes", plain, patterns, tcpTargets),
 		tcp(measure{name: "iperf3", quick: true, main: true, scene: twoHosts, program: "iperf3"}, "iperf3_", "iperf3", byIperf, iperf3, patterns[:3], tcpTargets),
+		tcp(measure{name: "tcp-apart", main: true, scene: twoHosts, apart: true}, "apart_", "apart", ", plain writes"+eachOnOne, plain, patterns[:2], tcpTargets),
+		tcp(measure{name: "iperf3-apart", main: true, scene: twoHosts, apart: true, program: "iperf3"}, "apart_iperf3_", "apart", byIperf+eachOnOne, iperf3, patterns[:2], tcpTargets),
 		tcp(measure{name: "tcp-jumbo", scene: twoHosts, mtu: jumbo}, "jumbo_", "jumbo", ", underlay MTU 9000, plain writes", plain, patterns, nil),
 		tcp(measure{name: "iperf3-jumbo", scene: twoHosts, mtu: jumbo, program: "iperf3"}, "jumbo_iperf3_", "jumbo", ", underlay MTU 9000"+byIperf, iperf3, patterns[:1], nil),
 		rates(measure{name: "pdr64", quick: true, main: true, scene: twoHosts}, small, "frames", pdrTargets),

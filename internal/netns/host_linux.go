@@ -24,6 +24,7 @@ type Host struct {
 	Name string
 	ns   vnetns.NsHandle
 	nl   *netlink.Handle
+	cpus []int // that Confine gave it, nil for any
 }
 
 // OpenHost makes a namespace; the caller closes it.
@@ -102,8 +103,20 @@ func (h *Host) Do(f func()) {
 	}
 }
 
-// Start starts the command in the namespace.
-func (h *Host) Start(cmd *exec.Cmd) error { return h.Run(cmd.Start) }
+// Start starts the command in the namespace, on the host's CPU if it has one of its
+// own.
+func (h *Host) Start(cmd *exec.Cmd) error {
+	return h.Run(func() error {
+		back, err := CPUs()
+		if err != nil {
+			return err
+		}
+		if err := h.KeepThread(); err != nil {
+			return err
+		}
+		return errors.Join(cmd.Start(), Keep(back...))
+	})
+}
 
 // Output runs the command in the namespace and gives its standard output and
 // error together.

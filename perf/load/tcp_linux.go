@@ -51,8 +51,8 @@ func TCP(ctx context.Context, from, to End, streams int, d time.Duration) (bitsP
 		all      sync.WaitGroup
 	)
 	for _, c := range conns {
-		all.Go(func() { errs <- <-onThread(nil, func() error { return pour(c.client) }) })
-		all.Go(func() { errs <- <-onThread(nil, func() error { return drain(c.server, &received) }) })
+		all.Go(func() { errs <- <-onThread(from.Host.KeepThread, func() error { return pour(c.client) }) })
+		all.Go(func() { errs <- <-onThread(to.Host.KeepThread, func() error { return drain(c.server, &received) }) })
 	}
 	measured := func() error {
 		if err := waitOr(ctx, warmUp, errs); err != nil {

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"weft/internal/netns"
 )
 
 // Words of this file: a system call that the runtime is not told of is a raw one.
@@ -59,17 +61,11 @@ func punctual() error {
 
 // onFirstCPU keeps the thread on the first CPU that it may use.
 func onFirstCPU() error {
-	var may, first unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &may); err != nil {
-		return os.NewSyscallError("sched_getaffinity", err)
+	cpus, err := netns.CPUs()
+	if err != nil {
+		return err
 	}
-	for cpu := range len(may) * 64 {
-		if may.IsSet(cpu) {
-			first.Set(cpu)
-			break
-		}
-	}
-	return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &first))
+	return netns.Keep(cpus[0])
 }
 
 // boundWaits has raw calls on a socket end after wakeEvery.

@@ -34,6 +34,7 @@ var kinds = []struct {
 }{
 	{"tcp", "TCP between two hosts, plain writes", false},
 	{"iperf3", "TCP between two hosts, as iperf3 measures", false},
+	{"apart", "TCP between two hosts, each host on one CPU", false},
 	{"jumbo", "TCP between two hosts, underlay MTU 9000", false},
 	{"frames", "Frames between two hosts", false},
 	{"ports", "Frames between two hosts, several ports a side", false},
@@ -41,6 +42,7 @@ var kinds = []struct {
 	{"loaded", "Round trip between two hosts, under load", true},
 	{"tcp_cpu", "Processor time for TCP, plain writes, whole machine", true},
 	{"iperf3_cpu", "Processor time for TCP, as iperf3 measures, whole machine", true},
+	{"apart_cpu", "Processor time for TCP, each host on one CPU, whole machine", true},
 	{"jumbo_cpu", "Processor time for TCP, underlay MTU 9000, whole machine", true},
 	{"frame_cpu", "Processor time for frames, whole machine", true},
 	{"idle", "Processor time of the daemons when idle", false},

@@ -202,7 +202,7 @@ func (r *Run) Notes() []string {
 
 // What a reader has to know of how it was measured.
 const (
-	howTCP    = "TCP: plain writes are of 256 KiB by a sender that does nothing else; iperf3 does more for a byte, on the same processors."
+	howTCP    = "TCP: plain writes are of 256 KiB by a sender that does nothing else; iperf3 does more for a byte, on the same processors. Each host on one CPU: its router and its client share it."
 	howTrips  = "Round trips: both clients on the first CPU; unpinned ones where the scheduler puts them, as programs run by default."
 	howFrames = "Frames: of one and of two sending threads for each direction, what suits the system better; the raw numbers have both."
 )

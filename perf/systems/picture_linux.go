@@ -51,6 +51,10 @@ type Shape struct {
 	// Congestion is the congestion control of the clients' TCP connections, ""
 	// for what the machine has.
 	Congestion string
+	// Apart: each of two hosts has a CPU of its own, with all that runs on it and
+	// on its clients. Elsewhere everything runs where the scheduler puts it, which
+	// no two machines have in common.
+	Apart bool
 	// Counted: weft counts what it allocates.
 	Counted bool
 }
@@ -148,10 +152,31 @@ func open(shape Shape) (_ *Picture, err error) {
 			s.Clients = append(s.Clients, c)
 		}
 	}
-	if shape.Scene == TwoHosts {
+	if shape.Apart {
+		err = p.confine()
+	}
+	if err == nil && shape.Scene == TwoHosts {
 		err = p.connect()
 	}
 	return p, err
+}
+
+// confine gives each side a CPU.
+func (p *Picture) confine() error {
+	cpus, err := netns.CPUs()
+	if err != nil {
+		return err
+	}
+	if len(cpus) < len(p.Sides()) {
+		return fmt.Errorf("hosts with a CPU each: %d of them, and CPUs %v", len(p.Sides()), cpus)
+	}
+	for i, s := range p.Sides() {
+		s.Host.Confine(cpus[i])
+		for _, c := range s.Clients {
+			c.Host.Confine(cpus[i])
+		}
+	}
+	return nil
 }
 
 // connect puts the wire between the hosts, and the peers that are not there

@@ -1,8 +1,10 @@
 package systems
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -89,6 +91,83 @@ func joins(t *testing.T, s *System, clients int) {
 	}
 }
 
+// TestApart: what is started on a host or on a client of it stays on the host's CPU,
+// and what starts it does not.
+func TestApart(t *testing.T) {
+	_ = netnstest.NewHost(t, "permitted").Close() // skips where namespaces are forbidden
+	before, err := netns.CPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(before) < 2 {
+		t.Skipf("two hosts with a CPU each take two CPUs, here is %v", before)
+	}
+	p := buildKernel(t, Shape{Apart: true})
+	for i, s := range p.Sides() {
+		want := fmt.Sprint(before[i])
+		for _, h := range []*netns.Host{s.Host, s.Clients[0].Host} {
+			var out bytes.Buffer
+			cmd := exec.Command("sed", "-n", "s/^Cpus_allowed_list:\t//p", "/proc/self/status")
+			cmd.Stdout = &out
+			err := h.Start(cmd)
+			if err == nil {
+				err = cmd.Wait()
+			}
+			if got := strings.TrimSpace(out.String()); err != nil || got != want {
+				t.Errorf("on %s: CPUs %q, %v; want %q", h.Name, got, err, want)
+			}
+		}
+	}
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		id, err := strconv.Atoi(task.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var may unix.CPUSet
+		if err := unix.SchedGetaffinity(id, &may); errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if may.Count() != len(before) {
+			t.Errorf("thread %d of this process stays on %d CPUs", id, may.Count())
+		}
+	}
+	for i, s := range p.Sides() {
+		var thread []int
+		s.Host.Do(func() {
+			defer func() { err = errors.Join(err, netns.Keep(before...)) }()
+			if err = s.Host.KeepThread(); err == nil {
+				thread, err = netns.CPUs()
+			}
+		})
+		if err != nil || !slices.Equal(thread, before[i:i+1]) {
+			t.Errorf("thread of %s: CPUs %v, %v; want %d", s.Host.Name, thread, err, before[i])
+		}
+	}
+}
+
+// buildKernel has the kernel join two hosts with a client each, of the shape
+// otherwise.
+func buildKernel(t *testing.T, shape Shape) *Picture {
+	t.Helper()
+	others := Others()
+	kernel := others[slices.IndexFunc(others, func(s *System) bool { return s.Name == "kernel" })]
+	shape.Scene, shape.MTU, shape.Clients = TwoHosts, netns.DefaultMTU, 1
+	p, err := Build(t.Context(), kernel, shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
 // TestCongestion: what the clients' connections have is what was asked for, without
 // their asking.
 func TestCongestion(t *testing.T) {
@@ -98,17 +177,7 @@ func TestCongestion(t *testing.T) {
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err != nil || strings.TrimSpace(string(text)) == want {
 		t.Skipf("the default is %q (%v): nothing would show", text, err)
 	}
-	others := Others()
-	kernel := others[slices.IndexFunc(others, func(s *System) bool { return s.Name == "kernel" })]
-	p, err := Build(t.Context(), kernel, Shape{Scene: TwoHosts, MTU: netns.DefaultMTU, Clients: 1, Congestion: want})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	p := buildKernel(t, Shape{Congestion: want})
 	client, server := &p.A.Clients[0], &p.B.Clients[0]
 	l, err := server.Host.ListenTCP(net.JoinHostPort(server.Address.Addr().String(), "0"))
 	if err != nil {
