@@ -34,8 +34,8 @@ func Keep(cpus ...int) error {
 	return nil
 }
 
-// Confine makes the host one with a single CPU: commands that are started in it
-// from now on stay there, and threads that call KeepThread.
+// Confine makes the host one with a single CPU: from now on commands that are
+// started in it stay there, and threads that call KeepThread.
 func (h *Host) Confine(cpu int) { h.cpus = []int{cpu} }
 
 // KeepThread keeps the calling thread on the host's CPU, if it has one of its own.

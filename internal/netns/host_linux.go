@@ -86,13 +86,24 @@ func (h *Host) Path() string { return filepath.Join(netnsDir, h.Name) }
 // Netlink is a handle in the namespace.
 func (h *Host) Netlink() *netlink.Handle { return h.nl }
 
-// Run calls f on a thread in the namespace.
+// Run calls f on a thread in the namespace, and on the host's CPU if it has one of
+// its own.
 func (h *Host) Run(f func() error) error {
 	return onLockedThread(func() error {
 		if err := vnetns.Set(h.ns); err != nil {
 			return fmt.Errorf("enter namespace %q: %w", h.Name, err)
 		}
-		return f()
+		if h.cpus == nil {
+			return f()
+		}
+		back, err := CPUs()
+		if err != nil {
+			return err
+		}
+		if err := h.KeepThread(); err != nil {
+			return err
+		}
+		return errors.Join(f(), Keep(back...))
 	})
 }
 
@@ -103,20 +114,8 @@ func (h *Host) Do(f func()) {
 	}
 }
 
-// Start starts the command in the namespace, on the host's CPU if it has one of its
-// own.
-func (h *Host) Start(cmd *exec.Cmd) error {
-	return h.Run(func() error {
-		back, err := CPUs()
-		if err != nil {
-			return err
-		}
-		if err := h.KeepThread(); err != nil {
-			return err
-		}
-		return errors.Join(cmd.Start(), Keep(back...))
-	})
-}
+// Start starts the command in the namespace.
+func (h *Host) Start(cmd *exec.Cmd) error { return h.Run(cmd.Start) }
 
 // Output runs the command in the namespace and gives its standard output and
 // error together.

@@ -52,8 +52,7 @@ type Shape struct {
 	// for what the machine has.
 	Congestion string
 	// Apart: each of two hosts has a CPU of its own, with all that runs on it and
-	// on its clients. Elsewhere everything runs where the scheduler puts it, which
-	// no two machines have in common.
+	// on its clients. Otherwise the scheduler places everything.
 	Apart bool
 	// Counted: weft counts what it allocates.
 	Counted bool

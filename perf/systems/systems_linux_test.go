@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,12 +138,16 @@ func TestApart(t *testing.T) {
 	}
 	for i, s := range p.Sides() {
 		var thread []int
-		s.Host.Do(func() {
-			defer func() { err = errors.Join(err, netns.Keep(before...)) }()
-			if err = s.Host.KeepThread(); err == nil {
+		kept := make(chan error)
+		go func() {
+			runtime.LockOSThread() // for good: the thread ends with the goroutine
+			err := s.Host.KeepThread()
+			if err == nil {
 				thread, err = netns.CPUs()
 			}
-		})
+			kept <- err
+		}()
+		err := <-kept
 		if err != nil || !slices.Equal(thread, before[i:i+1]) {
 			t.Errorf("thread of %s: CPUs %v, %v; want %d", s.Host.Name, thread, err, before[i])
 		}
