@@ -2,7 +2,6 @@ package poll
 
 import (
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -24,8 +23,7 @@ func now() time.Duration { return time.Since(start) }
 // giveWay is how long a loop goes on without giving way to other goroutines.
 // The runtime takes the processor from a thread in a system call when its
 // goroutine has not been scheduled for 10 ms, and that costs more than the frame
-// which ends the call. To be scheduled wakes another thread and costs as much as
-// a frame, so it is not done for each one.
+// which ends the call.
 const giveWay = 8 * time.Millisecond
 
 // queue is a descriptor that the loop serves.
@@ -160,7 +158,7 @@ func (l *Loop) again() bool { return l.spin.Again(now()) && !l.options.NoSpin }
 func (l *Loop) sleep() (ready int, err error) {
 	if t := now(); t-l.gave >= giveWay {
 		l.gave = t
-		runtime.Gosched()
+		yield()
 	}
 	ready, err = wait(l.set, l.timers.sleeps())
 	l.timers.wakes()
