@@ -23,7 +23,7 @@ func (s *Switch) Entries(network string) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := d.fib.Entries(fib.Tick(s.tick.Load()))
+	found := d.fib.Entries(s.clock.now())
 	list := make([]Entry, len(found))
 	for i, e := range found {
 		list[i] = Entry{
@@ -66,7 +66,7 @@ func (s *Switch) AddStatic(network string, v frame.VLAN, m frame.MAC, id frame.P
 	if a := s.snap.Load().port(id); a.remote && !a.reaches(d.VNI) || !a.remote && a.network != network {
 		return fmt.Errorf("%q in network %q: %w", a.name, network, ErrNoPort)
 	}
-	return d.fib.AddStatic(fib.MakeKey(v, m), id, fib.Tick(s.tick.Load()))
+	return d.fib.AddStatic(fib.MakeKey(v, m), id, s.clock.now())
 }
 
 // RemoveEntry forgets one address, learned or static; false when there is none.

@@ -30,7 +30,7 @@ const sweepEvery = time.Second
 // Switch is a set of bridge domains and what is attached to them.
 type Switch struct {
 	snap    atomic.Pointer[snapshot]
-	tick    atomic.Uint32 // fib.Tick; written by Run, read by workers once a batch
+	clock   clock // kept by Run
 	orphans frame.Counters
 
 	mu       sync.Mutex // guards what follows, and publishing
@@ -44,33 +44,40 @@ type Switch struct {
 
 // New gives a switch without networks. Nothing runs until Serve and Run do.
 func New() *Switch {
-	s := &Switch{networks: map[string]*domain{}, ports: make([]*attachment, 1)}
+	s := &Switch{clock: newClock(), networks: map[string]*domain{}, ports: make([]*attachment, 1)}
 	s.publish()
 	return s
 }
 
 // Run keeps the switch's coarse clock and removes aged addresses until ctx ends.
 func (s *Switch) Run(ctx context.Context) {
-	start, base := time.Now(), s.tick.Load()
-	clock := time.NewTicker(fib.TickLength)
-	defer clock.Stop()
-	swept := start
+	s.clock.begin()
+	ticker := time.NewTicker(fib.TickLength)
+	defer ticker.Stop()
+	swept, resting := time.Now(), false
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-clock.C:
-			s.tick.Store(base + uint32(now.Sub(start)/fib.TickLength))
-			if now.Sub(swept) >= sweepEvery {
-				swept = now
-				s.sweep()
+		case <-s.clock.wake:
+			resting = false
+			ticker.Reset(fib.TickLength)
+		case now := <-ticker.C:
+			s.clock.set(now)
+			if !resting && now.Sub(swept) < sweepEvery {
+				continue
+			}
+			swept = now
+			s.sweep()
+			if resting = s.clock.rest(); resting {
+				ticker.Reset(sweepEvery)
 			}
 		}
 	}
 }
 
 func (s *Switch) sweep() {
-	now := fib.Tick(s.tick.Load())
+	now := fib.Tick(s.clock.tick.Load())
 	for _, d := range s.snap.Load().byVNI {
 		d.fib.Sweep(now)
 	}

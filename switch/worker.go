@@ -138,7 +138,7 @@ func (w *worker) enter() *snapshot {
 	if len(w.slots) < len(snap.ports) {
 		w.slots = append(w.slots, make([]slot, len(snap.ports)-len(w.slots))...)
 	}
-	w.now = fib.Tick(w.sw.tick.Load())
+	w.now = w.sw.clock.now()
 	return snap
 }
 
