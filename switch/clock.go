@@ -12,10 +12,9 @@ import (
 // did it rests, so that a switch without frames hardly runs; then who asks first
 // sets it by the real time and has it go on.
 type clock struct {
-	tick    atomic.Uint32 // fib.Tick
-	asked   atomic.Bool   // since the last call of rest
-	resting atomic.Bool
-	wake    chan struct{} // of one place: has a resting clock go on
+	tick atomic.Uint32 // fib.Tick
+	use  atomic.Uint32
+	wake chan struct{} // of one place: has a resting clock go on
 
 	// The time by which tick is set, of the goroutine that runs the clock and,
 	// while it rests, of who wakes it.
@@ -23,26 +22,32 @@ type clock struct {
 	base  uint32
 }
 
+// What a clock's use is.
+const (
+	unused  = iota // since the last call of rest
+	used           // since then
+	resting        // unused for so long that it is set for ageing only
+)
+
 func newClock() clock { return clock{wake: make(chan struct{}, 1)} }
 
 // begin has the clock go on from where it stood.
 func (c *clock) begin() {
-	c.resting.Store(false)
+	c.use.Store(unused)
 	c.start, c.base = time.Now(), c.tick.Load()
 }
 
 // now is the time, at most a tick old, or a second where another worker is about
 // to wake the clock.
 func (c *clock) now() fib.Tick {
-	if !c.asked.Load() {
+	if c.use.Load() != used {
 		c.ask()
 	}
 	return fib.Tick(c.tick.Load())
 }
 
 func (c *clock) ask() {
-	c.asked.Store(true)
-	if !c.resting.CompareAndSwap(true, false) {
+	if c.use.Swap(used) != resting {
 		return
 	}
 	c.set(time.Now())
@@ -56,16 +61,11 @@ func (c *clock) set(now time.Time) {
 	c.tick.Store(c.base + uint32(now.Sub(c.start)/fib.TickLength))
 }
 
-// rest reports whether nobody has asked since it was last called, and from now
-// on the clock need be set for ageing only.
+// rest reports whether nobody has asked since it was last called: from now on
+// the clock need be set for ageing only.
 func (c *clock) rest() bool {
-	if c.asked.Swap(false) {
+	if c.use.CompareAndSwap(used, unused) {
 		return false
 	}
-	c.resting.Store(true)
-	if c.asked.Load() { // by somebody who may not have seen that it rests
-		c.resting.Store(false)
-		return false
-	}
-	return true
+	return c.use.CompareAndSwap(unused, resting) || c.use.Load() == resting
 }

@@ -54,22 +54,21 @@ func (s *Switch) Run(ctx context.Context) {
 	s.clock.begin()
 	ticker := time.NewTicker(fib.TickLength)
 	defer ticker.Stop()
-	swept, resting := time.Now(), false
+	swept := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.clock.wake:
-			resting = false
 			ticker.Reset(fib.TickLength)
 		case now := <-ticker.C:
 			s.clock.set(now)
-			if !resting && now.Sub(swept) < sweepEvery {
+			if now.Sub(swept) < sweepEvery {
 				continue
 			}
 			swept = now
 			s.sweep()
-			if resting = s.clock.rest(); resting {
+			if s.clock.rest() {
 				ticker.Reset(sweepEvery)
 			}
 		}
