@@ -20,17 +20,26 @@ import (
 // captured is what is in a file: how many requests and replies.
 func captured(t *testing.T, data []byte) (requests, replies, others int) {
 	t.Helper()
-	r, err := pcapgo.NewNgReader(bytes.NewReader(data), pcapgo.NgReaderOptions{})
+	requests, replies, others, err := count(data)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return requests, replies, others
+}
+
+// count counts what is in a file. The error says that its end is no frame's end.
+func count(data []byte) (requests, replies, others int, err error) {
+	r, err := pcapgo.NewNgReader(bytes.NewReader(data), pcapgo.NgReaderOptions{})
+	if err != nil {
+		return 0, 0, 0, err
 	}
 	for {
 		frame, _, err := r.ReadPacketData()
 		if errors.Is(err, io.EOF) {
-			return requests, replies, others
+			return requests, replies, others, nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return requests, replies, others, err
 		}
 		l, ok := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default).Layer(layers.LayerTypeICMPv4).(*layers.ICMPv4)
 		switch {
@@ -74,6 +83,11 @@ func TestCapture(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web.pcapng")
 	cmd := r.capture(web1, path, "icmp")
 	web1.MustPing(t, "10.77.0.2", 3)
+	netnstest.Poll(t, patience, func() bool {
+		data, _ := os.ReadFile(path)
+		requests, replies, _, _ := count(data)
+		return requests >= 3 && replies >= 3
+	}, "three pings are in the file")
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

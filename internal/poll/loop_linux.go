@@ -20,11 +20,11 @@ var start = time.Now()
 // now is a monotonic clock.
 func now() time.Duration { return time.Since(start) }
 
-// giveWay is how long a loop goes on without giving way to other goroutines.
-// The runtime takes the processor from a thread in a system call when its
-// goroutine has not been scheduled for 10 ms, and that costs more than the frame
-// which ends the call.
-const giveWay = 8 * time.Millisecond
+// giveWay is after how many rounds, at most, a loop lets other goroutines run. The
+// runtime interrupts a goroutine that has not been scheduled for 10 ms and moves it
+// to another thread, and takes the processor from a thread in a system call. Eight
+// rounds are a millisecond under load.
+const giveWay = 8
 
 // queue is a descriptor that the loop serves.
 type queue struct {
@@ -63,7 +63,7 @@ type Loop struct {
 	set    []unix.PollFd
 	crowd  crowd
 	spin   Spinner
-	gave   time.Duration // when the loop last gave way
+	rounds int // since the loop began
 
 	timers timers
 }
@@ -117,6 +117,9 @@ func (l *Loop) Run() error {
 	defer l.crowd.close()
 	more := false
 	for {
+		if l.rounds++; l.rounds%giveWay == 0 {
+			yield()
+		}
 		ready := 0
 		if more || l.spin.Worth() || l.timers.due() {
 			ready = look(l.set)
@@ -156,10 +159,7 @@ func (l *Loop) again() bool { return l.spin.Again(now()) && !l.options.NoSpin }
 // sleep waits until there is something to do. It gives how many descriptors
 // there is something of.
 func (l *Loop) sleep() (ready int, err error) {
-	if t := now(); t-l.gave >= giveWay {
-		l.gave = t
-		yield()
-	}
+	yield()
 	ready, err = wait(l.set, l.timers.sleeps())
 	l.timers.wakes()
 	return ready, err

@@ -3,6 +3,7 @@ package poll
 import (
 	"errors"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -210,6 +211,32 @@ func TestMoreComesWithoutTheDescriptor(t *testing.T) {
 	await(t, enough, "a thousand turns")
 	write(t, wb)
 	await(t, gotB, "queue b")
+}
+
+// Others that are ready run soon, however much there is to do.
+func TestABusyLoopGivesWay(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	l := runLoop(t, Options{})
+	f, w := pipe(t)
+	var ran atomic.Bool
+	turns, waited := 0, make(chan int, 1)
+	end := serve(l, f, func() (bool, error) {
+		if turns++; turns == 1 {
+			go ran.Store(true)
+		}
+		if !ran.Load() && turns < 1000 {
+			return true, nil
+		}
+		waited <- turns - 1
+		return false, os.ErrClosed
+	})
+	write(t, w)
+	if n := await(t, waited, "the other goroutine"); n > giveWay {
+		t.Errorf("another goroutine waited for %d turns", n)
+	}
+	if err := await(t, end, "the queue's end"); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the queue ended with %v", err)
+	}
 }
 
 func TestADescriptorInUseStaysOpen(t *testing.T) {
