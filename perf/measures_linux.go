@@ -145,7 +145,7 @@ func measures(p pace) []measure {
 		tcp(measure{name: "tcp-jumbo", scene: twoHosts, mtu: jumbo}, "jumbo_", "jumbo", ", underlay MTU 9000, plain writes", plain, patterns, nil),
 		tcp(measure{name: "iperf3-jumbo", scene: twoHosts, mtu: jumbo, program: "iperf3"}, "jumbo_iperf3_", "jumbo", ", underlay MTU 9000"+byIperf, iperf3, patterns[:1], nil),
 		rates(measure{name: "pdr64", quick: true, main: true, scene: twoHosts}, small, "frames", pdrTargets),
-		loaded(measure{name: "half64", quick: true, main: true, scene: twoHosts, frames: true}, small),
+		loaded(measure{name: "half64", main: true, scene: twoHosts, frames: true}, small),
 		rates(measure{name: "pdr64-both", scene: twoHosts}, smallBoth, "frames", nil),
 	}
 	for _, both := range []bool{false, true} {

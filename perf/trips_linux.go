@@ -27,21 +27,20 @@ func trips(prefix, proto, how, group string, targets []report.Target) []report.Q
 }
 
 // unloaded is the measure of round trips without other load: over TCP, with
-// the clients on one CPU and where they fall, and, in the full form, over UDP.
+// the clients on one CPU and, in the full form, where they fall, and over UDP.
 func unloaded(m measure, prefix, group string, targets []report.Target) measure {
 	m.gives = trips(prefix, "tcp", "", group, targets)
-	m.gives = append(m.gives, trips(prefix+"unpinned_", "tcp", ", unpinned", group, nil)...)
-	m.more = trips(prefix, "udp", "", group, nil)
+	m.more = append(trips(prefix+"unpinned_", "tcp", ", unpinned", group, nil), trips(prefix, "udp", "", group, nil)...)
 	m.run = func(ctx context.Context, b *bench) ([]figure, error) {
 		all, err := trip(ctx, b, "tcp", load.FirstCPU)
-		if err != nil {
-			return nil, err
-		}
-		unpinned, err := trip(ctx, b, "tcp", load.AnyCPU)
-		all = append(all, unpinned...)
 		if err != nil || b.brief {
 			return all, err
 		}
+		unpinned, err := trip(ctx, b, "tcp", load.AnyCPU)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, unpinned...)
 		udp, err := trip(ctx, b, "udp", load.FirstCPU)
 		return append(all, udp...), err
 	}
