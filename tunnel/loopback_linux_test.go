@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -412,5 +413,41 @@ func TestAllocations(t *testing.T) {
 				t.Errorf("%v allocations for a batch out and in", n)
 			}
 		})
+	}
+}
+
+// What a VTEP has opened, its questions to the kernel included, goes with it.
+func TestCloseLeavesNoDescriptor(t *testing.T) {
+	descriptors := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	use := func() {
+		v, err := Open(Config{Address: netip.MustParseAddr("127.0.0.1"), Port: 34789, MTU: 1450})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mtu, err := v.LocalMTU(); err != nil || mtu <= 0 {
+			t.Errorf("room for %d bytes, %v", mtu, err)
+		}
+		h, err := v.NewHop(netip.MustParseAddrPort("127.0.0.2:34789"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mtu, err := h.PathMTU(); err != nil || mtu <= 0 {
+			t.Errorf("room for %d bytes on the way, %v", mtu, err)
+		}
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	use() // the runtime opens some for itself
+	before := descriptors()
+	use()
+	if after := descriptors(); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }

@@ -18,7 +18,7 @@ type underlay struct{ netlink.Handle }
 // namespace.
 func openUnderlay() (*underlay, error) {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE, unix.NETLINK_XFRM)
-	if errors.Is(err, unix.EPROTONOSUPPORT) { // a kernel without IPsec
+	if err != nil { // a kernel without IPsec, or one that does not let us ask about it
 		h, err = netlink.NewHandle(unix.NETLINK_ROUTE)
 	}
 	if err != nil {
