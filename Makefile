@@ -36,7 +36,7 @@ demo: build ## two hosts joined into one Ethernet, in namespaces that vanish
 
 # The order is that of how soon a mistake shows.
 .PHONY: test
-test: need fmt build lint unit plain race fuzz-short cross ## everything that CI runs
+test: need fmt build lint unit benchmarks plain race fuzz-short cross ## everything that CI runs
 	@echo
 	@echo 'make test: all passed'
 
@@ -65,6 +65,11 @@ lint: ## golangci-lint with .golangci.yml (compiled on first use)
 unit: ## the tests, once
 	@echo '== tests'
 	go test -count=1 $(PKGS)
+
+.PHONY: benchmarks
+benchmarks: ## the benchmarks beside the code, once each: that they work, not how fast
+	@echo '== benchmarks, once each'
+	go test -run '^$$' -bench . -benchtime 1x $(PKGS)
 
 .PHONY: plain
 plain: ## the tests that start daemons, with every acceleration off

@@ -12,11 +12,11 @@
 //	perf/report    what was measured: tables, JSON, the page
 //	perf/page      a program that draws the page from the JSON
 //
-// The full form takes most of its time for searches of frame rates. So rates
-// without loss are only of 64 and 1400 byte frames and between one port a side,
-// several ports are measured one way only, and these, 512 byte frames and the
-// learning of addresses in three of the rounds; tables say where a median is of
-// fewer rounds than the others. The quick form has Open vSwitch with TAPs only.
+// The full form takes most of its time for searches of frame rates. So several
+// ports are measured one way only, and these, 512 byte frames and the learning
+// of addresses in three of the rounds; tables say where a median is of fewer
+// rounds than the others. The quick form has rates with little loss only, and
+// Open vSwitch with TAPs only.
 //
 // That another system fails at something is a result like any other, noted and
 // no error. A failure of weft is one.

@@ -18,9 +18,6 @@ type traffic struct {
 	size  int // as RFC 2544 counts, in bytes
 	both  bool
 	ports int // clients on each side; the n-th of A sends to the n-th of B
-	// lossless: the rate without loss is searched too. It is half as long a
-	// search again, so not of every traffic.
-	lossless bool
 }
 
 // key names what is measured: "64", "1400_both", "64_ports10".
@@ -55,17 +52,15 @@ func (t traffic) blast(b *bench) load.Blast {
 }
 
 // rates is the measure of the highest rates of a traffic, between two hosts:
-// with little loss (PDR) and, in the full form and of some, with none (NDR).
+// with little loss (PDR) and, in the full form, with none (NDR).
 func rates(m measure, t traffic, group string, targets []report.Target) measure {
 	pdr, ndr := m.name, strings.Replace(m.name, "pdr", "ndr", 1)
 	m.frames, m.ports = true, t.ports
 	m.gives = []report.Quantity{{Key: pdr, Title: t.title() + ", loss ≤ 0.5 %", Unit: "kframes/s", Group: group, Targets: targets}}
-	if t.lossless {
-		m.more = []report.Quantity{{Key: ndr, Title: t.title() + ", no loss", Unit: "kframes/s", Group: group}}
-	}
+	m.more = []report.Quantity{{Key: ndr, Title: t.title() + ", no loss", Unit: "kframes/s", Group: group}}
 	m.run = func(ctx context.Context, b *bench) ([]figure, error) {
 		partial, err := b.highest(ctx, pdr, t.blast(b), partialLoss)
-		if err != nil || b.brief || !t.lossless {
+		if err != nil || b.brief {
 			return []figure{partial}, err
 		}
 		none, err := b.lossless(ctx, pdr, ndr, t.blast(b))

@@ -135,8 +135,7 @@ const eachOnOne = ", each host on one CPU"
 
 // measures are in the order of the tables.
 func measures(p pace) []measure {
-	small, smallBoth := traffic{size: 64, ports: 1, lossless: true}, traffic{size: 64, both: true, ports: 1, lossless: true}
-	local := traffic{size: 64, ports: 1}
+	small, smallBoth := traffic{size: 64, ports: 1}, traffic{size: 64, both: true, ports: 1}
 	all := []measure{
 		tcp(measure{name: "tcp", quick: true, main: true, scene: twoHosts}, "", "tcp", ", plain writes", plain, patterns, tcpTargets),
 		tcp(measure{name: "iperf3", quick: true, main: true, scene: twoHosts, program: "iperf3"}, "iperf3_", "iperf3", byIperf, iperf3, patterns[:3], tcpTargets),
@@ -153,7 +152,7 @@ func measures(p pace) []measure {
 		all = append(all, rates(measure{name: "pdr" + t.key(), scene: twoHosts, rounds: fewer}, t, "frames", nil))
 	}
 	for _, both := range []bool{false, true} {
-		t := traffic{size: 1400, both: both, ports: 1, lossless: true}
+		t := traffic{size: 1400, both: both, ports: 1}
 		all = append(all, rates(measure{name: "pdr" + t.key(), scene: twoHosts}, t, "frames", nil))
 	}
 	for _, ports := range []int{2, 5, 10} {
@@ -170,6 +169,6 @@ func measures(p pace) []measure {
 		tcp(measure{name: "local-iperf3", main: true, scene: oneHost, program: "iperf3"}, "local_iperf3_", "local_iperf3", byIperf, iperf3, patterns[:1], oneTargets),
 		unloaded(measure{name: "local-rtt", main: true, scene: oneHost}, "local_", "local_rtt", nil),
 		addresses(p),
-		rates(measure{name: "local-pdr64", main: true, scene: oneHost}, local, "local_frames", nil),
+		rates(measure{name: "local-pdr64", main: true, scene: oneHost}, small, "local_frames", nil),
 	)
 }
