@@ -112,7 +112,7 @@ type pathProbe struct {
 	mu sync.Mutex // from connect to the answer
 }
 
-// mtu is [Hop.PathMTU].
+// mtu is [PathMTU].
 func (p *pathProbe) mtu(to netip.Addr) (int, error) {
 	fd, ok := p.fd.Use()
 	if !ok {
@@ -141,7 +141,7 @@ func (p *pathProbe) mtu(to netip.Addr) (int, error) {
 // room on the ways to its hops.
 func (v *VTEP) LocalMTU() (int, error) {
 	if v.sock.paths == nil {
-		return v.sock.underlay.localMTU(v.addr.Addr())
+		return LocalMTU(v.addr.Addr())
 	}
 	least := 0
 	for to := range *v.hops.Load() {
@@ -155,16 +155,14 @@ func (v *VTEP) LocalMTU() (int, error) {
 	return least, nil
 }
 
-// PathMTU is the largest payload of an inner frame on the way from the VTEP to
-// the hop, by the route's MTU, what the kernel learned of the path included. It
-// finds out how superframes leave, too. The error wraps [ErrNoRoute] where there
-// is no way.
+// PathMTU is [PathMTU] from the VTEP's address to the hop. It finds out how
+// superframes leave, too.
 func (h *Hop) PathMTU() (int, error) {
 	to := h.addr.Addr()
 	if paths := h.vtep.sock.paths; paths != nil {
 		return paths.mtu(to)
 	}
-	link, mtu, err := h.vtep.sock.underlay.route(h.vtep.addr.Addr(), to)
+	link, mtu, err := route(h.vtep.addr.Addr(), to)
 	h.look(link, mtu, err)
 	if err != nil {
 		return 0, err

@@ -41,9 +41,7 @@ type sockets struct {
 	recv  *poll.FD
 	lanes [lanes]*poll.FD
 	ports [lanes]uint16 // that the lanes are bound to
-
-	underlay *underlay  // where the sockets are, unless that is another namespace:
-	paths    *pathProbe // then this, see borrowed_linux.go
+	paths *pathProbe    // with sockets of another namespace, see borrowed_linux.go
 }
 
 func (s *sockets) open(v *VTEP) error {
@@ -53,9 +51,6 @@ func (s *sockets) open(v *VTEP) error {
 	var err error
 	if s.recv, err = listen(v.addr, v.prepareReceive); err != nil {
 		return explainBind(v.addr, err)
-	}
-	if s.underlay, err = openUnderlay(); err != nil {
-		return errors.Join(err, s.close())
 	}
 	for i := range s.lanes {
 		if err := s.openLane(v, i); err != nil {
@@ -94,9 +89,6 @@ func (s *sockets) close() error {
 	}
 	if s.paths != nil {
 		errs = append(errs, s.paths.fd.Close())
-	}
-	if s.underlay != nil {
-		s.underlay.Close()
 	}
 	return errors.Join(errs...)
 }

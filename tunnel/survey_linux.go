@@ -39,9 +39,9 @@ func (h *Hop) look(link netlink.Link, mtu int, err error) {
 		h.way.Store(nil)
 		return
 	}
-	w := &way{mtu: mtu, ifIndex: link.Attrs().Index, obstacle: v.outlet.survey.obstacleTo(v.sock.underlay, link)}
+	w := &way{mtu: mtu, ifIndex: link.Attrs().Index, obstacle: v.outlet.survey.obstacleTo(link)}
 	if w.obstacle == "" {
-		w.obstacle = v.sock.underlay.routeObstacle(v.addr.Addr(), h.addr.Addr())
+		w.obstacle = routeObstacle(v.addr.Addr(), h.addr.Addr())
 	}
 	if old := h.way.Load(); old == nil || *old != *w {
 		h.way.Store(w)
@@ -49,11 +49,11 @@ func (h *Hop) look(link netlink.Link, mtu int, err error) {
 }
 
 // obstacleTo is why superframes may not leave by the interface, "" if they may.
-func (s *survey) obstacleTo(u *underlay, link netlink.Link) string {
+func (s *survey) obstacleTo(link netlink.Link) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if time.Since(s.at) > surveyFor {
-		s.at, s.obstacle, s.links = time.Now(), u.hostObstacle(), map[int]string{}
+		s.at, s.obstacle, s.links = time.Now(), hostObstacle(), map[int]string{}
 	}
 	if s.obstacle != "" {
 		return s.obstacle
@@ -69,15 +69,15 @@ func (s *survey) obstacleTo(u *underlay, link netlink.Link) string {
 
 // hostObstacle: policies of IPsec would not be applied, and rules by what the
 // BPF program's lookup does not know not be followed.
-func (u *underlay) hostObstacle() string {
-	switch policies, err := u.XfrmPolicyList(netlink.FAMILY_ALL); {
+func hostObstacle() string {
+	switch policies, err := netlink.XfrmPolicyList(netlink.FAMILY_ALL); {
 	case errors.Is(err, unix.EPROTONOSUPPORT): // a kernel without IPsec
 	case err != nil:
 		return fmt.Sprintf("list IPsec policies: %v", err)
 	case len(policies) > 0:
 		return "the host has IPsec policies (ip xfrm policy)"
 	}
-	rules, err := u.RuleList(netlink.FAMILY_ALL)
+	rules, err := netlink.RuleList(netlink.FAMILY_ALL)
 	if err != nil {
 		return fmt.Sprintf("list routing rules: %v", err)
 	}
@@ -116,8 +116,8 @@ func linkObstacle(link netlink.Link) string {
 
 // routeObstacle: of several ways the kernel chooses by what its lookup knows,
 // and frames of one flow would take two.
-func (u *underlay) routeObstacle(from, to netip.Addr) string {
-	routes, err := u.RouteGetWithOptions(net.IP(to.AsSlice()), &netlink.RouteGetOptions{SrcAddr: net.IP(from.AsSlice()), FIBMatch: true})
+func routeObstacle(from, to netip.Addr) string {
+	routes, err := netlink.RouteGetWithOptions(net.IP(to.AsSlice()), &netlink.RouteGetOptions{SrcAddr: net.IP(from.AsSlice()), FIBMatch: true})
 	if err != nil || len(routes) == 0 {
 		return noRoute(to, err).Error()
 	}

@@ -10,33 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// underlay asks the kernel about interfaces and routes. The zero value does so by
-// a socket for each question, which costs a dozen system calls.
-type underlay struct{ netlink.Handle }
-
-// openUnderlay keeps its sockets until Close, in the calling thread's network
-// namespace.
-func openUnderlay() (*underlay, error) {
-	h, err := netlink.NewHandle(unix.NETLINK_ROUTE, unix.NETLINK_XFRM)
-	if err != nil { // a kernel without IPsec, or one that does not let us ask about it
-		h, err = netlink.NewHandle(unix.NETLINK_ROUTE)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("netlink: %w", err)
-	}
-	return &underlay{*h}, nil
-}
-
 // LocalMTU is the largest payload of an inner frame for a VTEP at addr: the MTU
 // of the interface that has the address, less [Overhead].
-func LocalMTU(addr netip.Addr) (int, error) { return new(underlay).localMTU(addr) }
-
-func (u *underlay) localMTU(addr netip.Addr) (int, error) {
+func LocalMTU(addr netip.Addr) (int, error) {
 	family := netlink.FAMILY_V6
 	if addr.Is4() {
 		family = netlink.FAMILY_V4
 	}
-	list, err := u.AddrList(nil, family)
+	list, err := netlink.AddrList(nil, family)
 	if err != nil {
 		return 0, fmt.Errorf("list addresses: %w", err)
 	}
@@ -44,7 +25,7 @@ func (u *underlay) localMTU(addr netip.Addr) (int, error) {
 		if got, ok := netip.AddrFromSlice(a.IP); !ok || got.Unmap() != addr {
 			continue
 		}
-		link, err := u.LinkByIndex(a.LinkIndex)
+		link, err := netlink.LinkByIndex(a.LinkIndex)
 		if err != nil {
 			return 0, fmt.Errorf("interface of %s: %w", addr, err)
 		}
@@ -53,15 +34,26 @@ func (u *underlay) localMTU(addr netip.Addr) (int, error) {
 	return 0, fmt.Errorf("no interface of this host has the address %s (see ip address)", addr)
 }
 
+// PathMTU is the largest payload of an inner frame on the way from a VTEP to a
+// remote one, by the route's MTU, what the kernel learned of the path included.
+// The error wraps [ErrNoRoute] where there is no way.
+func PathMTU(from, to netip.Addr) (int, error) {
+	_, mtu, err := route(from, to)
+	if err != nil {
+		return 0, err
+	}
+	return mtu - Overhead(to), nil
+}
+
 // route gives the interface that packets to a remote VTEP leave by, and their
 // MTU.
-func (u *underlay) route(from, to netip.Addr) (netlink.Link, int, error) {
-	routes, err := u.RouteGetWithOptions(net.IP(to.AsSlice()), &netlink.RouteGetOptions{SrcAddr: net.IP(from.AsSlice())})
+func route(from, to netip.Addr) (netlink.Link, int, error) {
+	routes, err := netlink.RouteGetWithOptions(net.IP(to.AsSlice()), &netlink.RouteGetOptions{SrcAddr: net.IP(from.AsSlice())})
 	if err != nil || len(routes) == 0 {
 		return nil, 0, noRoute(to, err)
 	}
 	r := routes[0]
-	link, err := u.LinkByIndex(r.LinkIndex)
+	link, err := netlink.LinkByIndex(r.LinkIndex)
 	if err != nil {
 		return nil, 0, noRoute(to, err)
 	}
