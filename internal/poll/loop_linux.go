@@ -63,7 +63,6 @@ type Loop struct {
 	set    []unix.PollFd
 	crowd  crowd
 	spin   Spinner
-	rounds int // since the loop began
 
 	timers timers
 }
@@ -116,8 +115,8 @@ func (l *Loop) Run() error {
 	defer l.wake.close()
 	defer l.crowd.close()
 	more := false
-	for {
-		if l.rounds++; l.rounds%giveWay == 0 {
+	for round := 1; ; round++ {
+		if round%giveWay == 0 {
 			yield()
 		}
 		ready := 0
